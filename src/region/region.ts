@@ -1,0 +1,147 @@
+/**
+ * The one interface between the control plane and a region, whatever the region runs on.
+ *
+ * Each verb is declared once, here, with its schemas; client and agent are both checked against
+ * the declaration. Every change is idempotent: to repeat it after a crash is always right. A
+ * change is made either by the app's owner or on behalf of one migration (see
+ * {@link Region.onBehalfOf}); an app frozen by a migration refuses everybody else's.
+ */
+import { z } from 'zod';
+import * as model from './model.js';
+import { type Verb, verb } from './verb.js';
+
+const app = { app: model.id };
+const database = { database: model.id };
+
+/** Reads; they change nothing. */
+const looking = {
+  describe: verb({}, model.regionDescription),
+  listApps: verb({}, z.array(model.app)),
+  /** By id or name. */
+  findApp: verb({ ref: z.string() }, model.app.nullable()),
+  health: verb(app, model.appHealth),
+  /** The last lines that the app's processes printed, oldest first. */
+  logs: verb({ ...app, lines: z.number().int().min(1).max(10_000) }, z.array(z.string())),
+  listDeployments: verb(app, z.array(model.deployment)),
+};
+
+/** Life of an app and its settings. */
+const apps = {
+  /**
+   * Creates an app that is not started. `id` makes repeating it harmless.
+   * Refuses (conflict, `name_taken`) a name that another app of the region has.
+   */
+  createApp: verb({ id: model.id, name: model.appName, owner: model.user }, model.app),
+  /** Stops and removes the app with all that belongs to it, its databases included. */
+  deleteApp: verb(app),
+  renameApp: verb({ ...app, name: model.appName }, model.app),
+  setSettings: verb({ ...app, settings: model.settings.partial() }, model.app),
+  /** Sets and removes variables of the owner's; running processes see them after a restart. */
+  changeVariables: verb(
+    { ...app, set: z.record(model.variableName, z.string()), unset: z.array(z.string()) },
+    model.app,
+  ),
+  /** Sets the amount of each process type named. */
+  scale: verb({ ...app, formation: z.array(model.formationEntry) }, model.app),
+  addDomain: verb({ ...app, domain: model.domain }, model.app),
+  removeDomain: verb({ ...app, domain: model.id }, model.app),
+  setCollaborators: verb({ ...app, collaborators: z.array(model.collaborator) }, model.app),
+  /** Starts the wanted processes; returns before they are healthy. */
+  start: verb(app),
+  /** Ends all processes (SIGTERM, then SIGKILL); returns when none runs. */
+  stop: verb(app),
+  /** Starts every process anew, with the variables of now. */
+  restart: verb(app),
+  /** From now on only changes on behalf of `migration` are accepted. */
+  freeze: verb({ ...app, migration: z.uuid() }),
+  thaw: verb({ ...app, migration: z.uuid() }),
+};
+
+/** Builds. Artefacts travel from region to region, never through the control plane. */
+const builds = {
+  /** Builds an archive that was stored with {@link Region.storeSource}; goes on after returning. */
+  deploy: verb({ ...app, source: model.id }, model.deployment),
+  /** Lets another region fetch the app's build, once, within the hour. */
+  grantBuild: verb(app, z.object({ url: z.string(), token: z.string() })),
+  /** Fetches a build from another region, checks its digest and makes it the app's. */
+  fetchBuild: verb({ ...app, build: model.build, url: z.string(), token: z.string() }),
+};
+
+/** Addons and, by the same id, the databases behind them. */
+const databases = {
+  /** Provisions an addon: a new empty primary, or (`empty`) something that can be made to follow. */
+  addAddon: verb(
+    {
+      ...app,
+      id: model.id,
+      product: z.string(),
+      plan: z.string(),
+      version: z.string().nullable(),
+      role: z.enum(['primary', 'empty']),
+    },
+    model.addon,
+  ),
+  removeAddon: verb({ ...app, addon: model.id }),
+
+  inspect: verb(database, model.inspection),
+  /** Lets one follower, named by the migration, copy and follow. Repeated, it gives the same endpoint. */
+  grantFollow: verb({ ...database, follower: z.uuid() }, model.endpoint),
+  /** Takes the credential away, ends its sessions, and lets go of what was kept for the follower. */
+  revokeFollow: verb({ ...database, follower: z.uuid() }),
+  /** Starts to copy and then follow, wiping what was there; already following that endpoint, it does nothing. */
+  follow: verb({ ...database, endpoint: model.endpoint }),
+  following: verb(database, model.following),
+  /** Makes a fence that comes soon a short one, by writing out now what can be written out now. */
+  flush: verb(database),
+  position: verb(database, model.position),
+  /** Returns when the follower has replayed `position`; refuses (unavailable) after `timeout` ms. */
+  waitFor: verb({ ...database, position: model.position, timeout: z.number().int() }),
+  /** From its return no client can write or connect, after a crash neither, until `unfence`. */
+  fence: verb(database, model.position),
+  unfence: verb(database),
+  /** Makes the follower a primary. */
+  promote: verb(database),
+  /** Makes a fenced former primary follow the new one, without a new copy. */
+  followBack: verb({ ...database, endpoint: model.endpoint }),
+  /**
+   * Makes sure that a follower can never be written to: promoted or not, it ends `empty`.
+   * Only then may its former primary be unfenced.
+   */
+  standDown: verb(database),
+};
+
+/** The edge. */
+const edge = {
+  /** Requests for the app wait, for at most `budget` ms. Repeated while holding, it keeps the earlier end. */
+  hold: verb({ ...app, budget: z.number().int() }),
+  /** Requests, held ones first, go to the app's own processes. */
+  serve: verb(app),
+  /** Lets another region's edge forward requests for the app whatever their Host. Repeated, it gives the same. */
+  grantForward: verb(app, z.object({ address: z.string(), token: z.string() })),
+  /** Requests, held ones first, go to another region's edge. */
+  forward: verb({ ...app, address: z.string(), token: z.string() }),
+  holdReport: verb(app, model.holdReport),
+};
+
+export const verbs = { ...looking, ...apps, ...builds, ...databases, ...edge };
+
+export type Verbs = typeof verbs;
+export type VerbName = keyof Verbs;
+export type InputOf<V> = V extends { readonly input: z.ZodType<infer Input> } ? Input : never;
+export type OutputOf<V> = V extends { readonly output: z.ZodType<infer Output> } ? Output : never;
+
+/** Something that can do the named verbs. */
+export type Does<Names extends VerbName> = {
+  [V in Names]: (input: InputOf<Verbs[V]>) => Promise<OutputOf<Verbs[V]>>;
+};
+
+export type DatabaseVerbName = Exclude<keyof typeof databases, 'addAddon' | 'removeAddon'>;
+
+/** A region, as the control plane sees it. Verbs throw a `Refusal`; `unavailable` when it cannot be reached. */
+export interface Region extends Does<VerbName> {
+  readonly name: string;
+  /** The same region, every change being made on behalf of a migration; calls end when `signal` fires. */
+  onBehalfOf(migration: string, signal?: AbortSignal): Region;
+  /** Stores an archive (`.tar.gz`) for {@link Verbs.deploy}. Refuses (too-large) what exceeds the region's limit. */
+  storeSource(source: string, archive: NodeJS.ReadableStream): Promise<void>;
+}

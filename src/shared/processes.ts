@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+
+/**
+ * What tells one process of this host from all others, also from a later one with the same
+ * number: its start time, in clock ticks since boot (field 22 of `/proc/<pid>/stat`, see proc(5)).
+ */
+export const processIdentity = z.object({ pid: z.number().int(), startTime: z.string() });
+export type ProcessIdentity = z.infer<typeof processIdentity>;
+
+function readStat(pid: number): { state: string; startTime: string } | null {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return null; // no such process
+  }
+  // The second field is the command in parentheses, which may itself hold spaces and parentheses.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state, startTime] = [fields[0], fields[19]];
+  return state && startTime ? { state, startTime } : null;
+}
+
+/** The identity of a process that runs now, or null when there is none. */
+export function identify(pid: number): ProcessIdentity | null {
+  const stat = readStat(pid);
+  return stat && stat.state !== 'Z' ? { pid, startTime: stat.startTime } : null;
+}
+
+/** Whether exactly this process still runs. A zombie does not. */
+export function isAlive(identity: ProcessIdentity): boolean {
+  return identify(identity.pid)?.startTime === identity.startTime;
+}
+
+/**
+ * Sends a signal to exactly this process, or to its whole group (it must lead one).
+ * @returns false when it had already ended
+ */
+export function signalProcess(
+  identity: ProcessIdentity,
+  signal: NodeJS.Signals,
+  to: 'process' | 'group' = 'process',
+): boolean {
+  if (!isAlive(identity)) return false;
+  try {
+    process.kill(to === 'group' ? -identity.pid : identity.pid, signal);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+/** Waits until the process has ended. @returns whether it had within `timeout` ms */
+export async function waitForExit(identity: ProcessIdentity, timeout: number): Promise<boolean> {
+  const deadline = Date.now() + timeout;
+  while (isAlive(identity)) {
+    if (Date.now() >= deadline) return false;
+    await sleep(10);
+  }
+  return true;
+}
