@@ -38,6 +38,14 @@ export interface StepRecord {
   readonly progress: Progress | null;
 }
 
+/** What the switch meant for clients. */
+export interface SwitchReport {
+  /** Requests that waited. */
+  readonly held: number;
+  /** The longest that one waited at the edge, in milliseconds. */
+  readonly longestWait: number;
+}
+
 export interface Migration {
   readonly id: string;
   readonly appId: string;
@@ -52,11 +60,24 @@ export interface Migration {
   readonly phase: PhaseName | null;
   /** The phase that failed, while the status is `error` or `preflight-error`. */
   readonly failedPhase: PhaseName | null;
+  /** Whether the source app was running when finalize began; null before. */
+  readonly wasStarted: boolean | null;
+  /** Until when finalize may hold requests; null unless it holds. */
+  readonly holdUntil: Date | null;
+  /** Whether a promotion may have happened in the destination. */
+  readonly promoting: boolean;
+  /** When the destination took over; finalize cannot be undone from then on. */
+  readonly switchedAt: Date | null;
+  /** How the switch went; null before. */
+  readonly switch: SwitchReport | null;
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly finishedAt: Date | null;
   readonly steps: readonly StepRecord[];
 }
+
+/** What the engine reads of a migration to judge what may be asked of it. */
+export type Standing = Pick<Migration, 'status' | 'phase' | 'failedPhase' | 'switchedAt'>;
 
 /** Statuses in which a migration is over; its app may begin another. */
 export const closedStatuses: readonly Status[] = ['aborted', 'done'];
@@ -69,14 +90,11 @@ export type Verdict = 'start' | 'nothing-to-do' | 'refused';
  * migration is over, also while another phase runs; `preflight` is asked for by clients right after
  * they create a migration, so asking again while it runs or once it succeeded is harmless.
  */
-export function judge(
-  migration: Pick<Migration, 'status' | 'phase' | 'failedPhase'>,
-  phase: PhaseName,
-): Verdict {
+export function judge(migration: Standing, phase: PhaseName): Verdict {
   const { status, failedPhase } = migration;
   if (phase === 'abort') {
     if (status === 'aborting' || status === 'aborted') return 'nothing-to-do';
-    return status === 'done' ? 'refused' : 'start';
+    return status === 'done' || migration.switchedAt !== null ? 'refused' : 'start';
   }
   if (status === 'error' && failedPhase === phase) return 'start';
   switch (phase) {
@@ -94,8 +112,6 @@ export function judge(
 }
 
 /** The phases that may be started now, for messages. */
-export function possiblePhases(
-  migration: Pick<Migration, 'status' | 'phase' | 'failedPhase'>,
-): PhaseName[] {
+export function possiblePhases(migration: Standing): PhaseName[] {
   return phases.filter((phase) => judge(migration, phase) === 'start');
 }

@@ -1,0 +1,18 @@
+import { databasePairs } from '../databases.js';
+import type { Step } from '../phase.js';
+
+/** Takes away what let the twins follow: credentials, and history kept for them. */
+export const releaseDatabases: Step = {
+  title: 'Release the source databases',
+  async run(context) {
+    const { migration, source, log } = context;
+    if (!(await source.findApp({ ref: migration.appId }))) {
+      return log(`${migration.srcAppName} no longer exists.`);
+    }
+    const pairs = await databasePairs(context);
+    for (const { old } of pairs) {
+      await source.revokeFollow({ database: old, follower: migration.id });
+    }
+    log(`${pairs.length} released.`);
+  },
+};

@@ -1,0 +1,24 @@
+import type { Addon } from '../region/model.js';
+import { derivedId } from '../shared/ids.js';
+import type { StepContext } from './phase.js';
+
+/** A database of the source app and the twin that replaces it in the destination. */
+export interface DatabasePair {
+  readonly addon: Addon;
+  /** Id of the source's database. */
+  readonly old: string;
+  /** Id of the destination's. */
+  readonly twin: string;
+}
+
+/** Every database of the app, with its twin. */
+export async function databasePairs(
+  context: Pick<StepContext, 'sourceApp' | 'newAppId'>,
+): Promise<DatabasePair[]> {
+  const { addons } = await context.sourceApp();
+  return addons.map((addon) => ({
+    addon,
+    old: addon.id,
+    twin: derivedId(context.newAppId, addon.id),
+  }));
+}

@@ -1,0 +1,19 @@
+import { databasePairs } from '../databases.js';
+import type { Step } from '../phase.js';
+
+/** The old databases follow the new ones, so that no write is missing there either. */
+export const followBack: Step = {
+  title: 'Keep the old databases following',
+  async run(context) {
+    const { migration, source, destination, log } = context;
+    const pairs = await databasePairs(context);
+    await Promise.all(
+      pairs.map(async ({ addon, old, twin }) => {
+        const endpoint = await destination.grantFollow({ database: twin, follower: migration.id });
+        await source.followBack({ database: old, endpoint });
+        log(`${addon.product} on ${source.name} follows ${destination.name}.`);
+      }),
+    );
+    if (pairs.length === 0) log('The app has no databases.');
+  },
+};

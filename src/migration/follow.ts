@@ -1,0 +1,62 @@
+import type { Following } from '../region/model.js';
+import { bytes } from '../shared/bytes.js';
+import { until } from '../shared/until.js';
+import type { DatabasePair } from './databases.js';
+import { databasePairs } from './databases.js';
+import type { StepContext } from './phase.js';
+
+/** A copy of a very large database takes long; it has failed when nothing has moved for this long. */
+const stalled = 30 * 60_000;
+
+/**
+ * Makes every twin follow its database and waits until all of them keep up. Those that do already
+ * are left alone. The databases are copied side by side; the app stays up.
+ */
+export async function keepFollowing(context: StepContext): Promise<void> {
+  const pairs = await databasePairs(context);
+  const states = new Map<string, Following>();
+  await Promise.all(
+    pairs.map((pair) =>
+      followOne(context, pair, (state) => {
+        states.set(pair.twin, state);
+        context.progress(total(states));
+      }),
+    ),
+  );
+  if (pairs.length === 0) context.log('The app has no databases.');
+}
+
+async function followOne(
+  { migration, source, destination, signal, log }: StepContext,
+  { addon, old, twin }: DatabasePair,
+  seen: (state: Following) => void,
+): Promise<void> {
+  const endpoint = await source.grantFollow({ database: old, follower: migration.id });
+  await destination.follow({ database: twin, endpoint });
+  let before = '';
+  let movedAt = Date.now();
+  const state = await until(
+    async () => {
+      const now = await destination.following({ database: twin });
+      seen(now);
+      if (now.stage === 'failed') throw new Error(`${addon.product}: ${now.reason}`);
+      const sight = JSON.stringify(now);
+      if (sight !== before) [before, movedAt] = [sight, Date.now()];
+      if (Date.now() - movedAt > stalled) {
+        throw new Error(`${addon.product}: copying has not moved for half an hour.`);
+      }
+      return now.stage === 'streaming' && now;
+    },
+    { timeout: Number.POSITIVE_INFINITY, every: 100, signal, what: `${addon.product} to keep up` },
+  );
+  log(`${addon.product} ${addon.version} follows; ${bytes(state.copied)} copied.`);
+}
+
+function total(states: ReadonlyMap<string, Following>): { done: number; total: number } {
+  const sum = { done: 0, total: 0 };
+  for (const { copied, total } of states.values()) {
+    sum.done += copied;
+    sum.total += Math.max(total, copied);
+  }
+  return sum;
+}

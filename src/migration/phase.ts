@@ -1,0 +1,55 @@
+import type { App } from '../region/model.js';
+import type { Region } from '../region/region.js';
+import type { Migration, PhaseName, Progress, Status } from './migration.js';
+import type { Facts } from './store.js';
+
+/** What a step works with. */
+export interface StepContext {
+  /** As it stood when the step began. */
+  readonly migration: Migration;
+  /** Both regions; changes are made on behalf of the migration, and calls end when `signal` fires. */
+  readonly source: Region;
+  readonly destination: Region;
+  /** Id of the app in the destination, whether it exists yet or not. */
+  readonly newAppId: string;
+  /** The app to be moved. @throws Refusal when it no longer exists */
+  sourceApp(): Promise<App>;
+  /** Fires when the migration is being aborted or the time for the hold is over. */
+  readonly signal: AbortSignal;
+  /** Adds a line to the step's logs, for people. */
+  log(line: string): void;
+  progress(progress: Progress): void;
+  /** Leaves facts for later steps, durably. */
+  remember(facts: Facts): Promise<void>;
+  /** Passes the point of no return. @throws when the migration is being aborted */
+  commitSwitch(): Promise<void>;
+}
+
+/**
+ * One visible line within a phase. A step may be interrupted anywhere and run again from its
+ * beginning: all that it does must be idempotent.
+ */
+export interface Step {
+  readonly title: string | ((migration: Migration) => string);
+  run(context: StepContext): Promise<void>;
+  /**
+   * Takes back what `run` did, or the part of it that it came to. Only finalize backs out;
+   * it repeats this until it succeeds.
+   */
+  undo?(context: StepContext): Promise<void>;
+  /** Runs while requests are held, within the time that is left for that. */
+  readonly whileHolding?: boolean;
+}
+
+/** A phase is data. */
+export interface Phase {
+  readonly name: PhaseName;
+  readonly success: Status;
+  readonly failure: Status;
+  /** The steps in order, by the names under which they are remembered. */
+  steps(migration: Migration): Readonly<Record<string, Step>>;
+  /** Runs the remaining steps although one failed, so that every obstacle is seen at once. */
+  readonly runsAll?: boolean;
+  /** Goes on trying a step that fails; for what must not end half-way. */
+  readonly persists?: boolean;
+}

@@ -1,0 +1,15 @@
+import { abort } from './abort/abort.js';
+import { data } from './data/data.js';
+import { finalize } from './finalize/finalize.js';
+import type { PhaseName } from './migration.js';
+import type { Phase } from './phase.js';
+import { preflight } from './preflight/preflight.js';
+import { prepare } from './prepare/prepare.js';
+
+export const phaseNamed: Readonly<Record<PhaseName, Phase>> = {
+  preflight,
+  prepare,
+  data,
+  finalize,
+  abort,
+};

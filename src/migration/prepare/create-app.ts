@@ -1,0 +1,12 @@
+import type { Step } from '../phase.js';
+
+/** Creates the app in the destination, not started. */
+export const createApp: Step = {
+  title: ({ destination }) => `Create the application on ${destination}`,
+  async run({ migration, destination, newAppId, sourceApp, remember, log }) {
+    const { owner } = await sourceApp();
+    await destination.createApp({ id: newAppId, name: migration.dstAppName, owner });
+    await remember({ newAppId });
+    log(`Created ${migration.dstAppName} (${newAppId}).`);
+  },
+};

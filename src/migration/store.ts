@@ -1,0 +1,316 @@
+import { randomUUID } from 'node:crypto';
+import { type Kysely, type Selectable, sql } from 'kysely';
+import { Refusal } from '../shared/errors.js';
+import {
+  closedStatuses,
+  type Migration,
+  type PhaseName,
+  type Progress,
+  type Standing,
+  type Status,
+  type StepRecord,
+  type StepStatus,
+  type SwitchReport,
+} from './migration.js';
+import type { NewMigration } from './migrations.js';
+import type { MigrationTables } from './schema.js';
+
+/** Facts that steps leave for later steps and for a repetition of themselves after a crash. */
+export interface Facts {
+  readonly newAppId?: string | null;
+  readonly wasStarted?: boolean | null;
+  readonly holdUntil?: Date | null;
+  readonly promotingAt?: Date | null;
+  readonly switch?: SwitchReport;
+}
+
+/** One execution of a phase. */
+export interface Run {
+  readonly migration: string;
+  readonly number: number;
+  readonly phase: PhaseName;
+}
+
+/** Id of the durable workflow that executes a run. */
+export function workflowId(run: Pick<Run, 'migration' | 'number'>): string {
+  return `${run.migration}/${run.number}`;
+}
+
+export interface StepState {
+  readonly id: string;
+  readonly status: StepStatus;
+  readonly undone: boolean;
+}
+
+type MigrationRow = Selectable<MigrationTables['migrations']>;
+type StepRow = Selectable<MigrationTables['migration_steps']>;
+
+/** Migrations and their steps in PostgreSQL. Every change of status is a compare-and-set. */
+export class MigrationStore {
+  readonly #db: Kysely<MigrationTables>;
+
+  constructor(db: Kysely<MigrationTables>) {
+    this.#db = db;
+  }
+
+  /** @throws Refusal `conflict` when the app has an open migration, also when two calls race */
+  async create(wanted: NewMigration): Promise<Migration> {
+    const id = randomUUID();
+    const created = await this.#db
+      .insertInto('migrations')
+      .values({
+        id,
+        app_id: wanted.app.id,
+        src_app_name: wanted.app.name,
+        dst_app_name: wanted.dstAppName,
+        source: wanted.source,
+        destination: wanted.destination,
+        status: 'created',
+      })
+      .onConflict((conflict) =>
+        conflict.column('app_id').where('status', 'not in', [...closedStatuses]).doNothing(),
+      )
+      .executeTakeFirst();
+    if (created.numInsertedOrUpdatedRows !== 1n) {
+      throw Refusal.conflict(
+        'migration_open',
+        `${wanted.app.name} already has an open migration. Finish or abort it before you create another.`,
+      );
+    }
+    return this.get(id);
+  }
+
+  /** @throws when there is no such migration */
+  async get(id: string): Promise<Migration> {
+    const migration = await this.find(id);
+    if (!migration) throw new Error(`migration ${id} is gone`);
+    return migration;
+  }
+
+  async find(id: string): Promise<Migration | null> {
+    const row = await this.#db
+      .selectFrom('migrations')
+      .selectAll()
+      .where('id', '=', id)
+      .executeTakeFirst();
+    return row ? ((await this.#withSteps([row]))[0] ?? null) : null;
+  }
+
+  /** Newest first. */
+  async listOfApp(appId: string): Promise<Migration[]> {
+    const rows = await this.#db
+      .selectFrom('migrations')
+      .selectAll()
+      .where((where) => where.or([where('app_id', '=', appId), where('new_app_id', '=', appId)]))
+      .orderBy('created_at', 'desc')
+      .execute();
+    return this.#withSteps(rows);
+  }
+
+  /**
+   * Makes `phase` the one that runs, if the migration still stands as it was when that was judged.
+   * @returns the run, or null when something else came first
+   */
+  async begin(migration: Migration, phase: PhaseName): Promise<Run | null> {
+    const row = await this.#db
+      .updateTable('migrations')
+      .set({
+        status: phase === 'abort' ? 'aborting' : 'running',
+        phase,
+        failed_phase: null,
+        run_number: sql`run_number + 1`,
+        started_at: sql`coalesce(started_at, now())`,
+        finished_at: null,
+      })
+      .where('id', '=', migration.id)
+      .where('status', '=', migration.status)
+      .where('switched_at', migration.switchedAt ? 'is not' : 'is', null)
+      .returning(['run_number'])
+      .executeTakeFirst();
+    return row ? { migration: migration.id, number: row.run_number, phase } : null;
+  }
+
+  /** Gives a run whose workflow died another, so that the phase carries on. */
+  async beginAgain(run: Run): Promise<Run | null> {
+    const row = await this.#db
+      .updateTable('migrations')
+      .set({ run_number: sql`run_number + 1` })
+      .where('id', '=', run.migration)
+      .where('run_number', '=', run.number)
+      .returning(['run_number'])
+      .executeTakeFirst();
+    return row ? { ...run, number: row.run_number } : null;
+  }
+
+  /** Ends a run, unless another has taken its place. */
+  async end(run: Run, status: Status): Promise<void> {
+    await this.#db
+      .updateTable('migrations')
+      .set({
+        status,
+        failed_phase: status === 'error' || status === 'preflight-error' ? run.phase : null,
+        finished_at: sql`now()`,
+      })
+      .where('id', '=', run.migration)
+      .where('run_number', '=', run.number)
+      .execute();
+  }
+
+  /** Whether this run is still the one that should be going on. */
+  async isCurrent(run: Run): Promise<boolean> {
+    const row = await this.#db
+      .selectFrom('migrations')
+      .select('run_number')
+      .where('id', '=', run.migration)
+      .executeTakeFirst();
+    return row?.run_number === run.number;
+  }
+
+  /** The runs that should be going on. */
+  async currentRuns(): Promise<Run[]> {
+    const rows = await this.#db
+      .selectFrom('migrations')
+      .select(['id', 'run_number', 'phase'])
+      .where('status', 'in', ['running', 'aborting'])
+      .execute();
+    return rows.flatMap(({ id, run_number, phase }) =>
+      phase ? [{ migration: id, number: run_number, phase }] : [],
+    );
+  }
+
+  /**
+   * Passes finalize's point of no return, unless an abort came first.
+   * @returns whether the destination serves from now on
+   */
+  async commitSwitch(run: Run): Promise<boolean> {
+    const row = await this.#db
+      .updateTable('migrations')
+      .set({ switched_at: sql`coalesce(switched_at, now())` })
+      .where('id', '=', run.migration)
+      .where('run_number', '=', run.number)
+      .returning('id')
+      .executeTakeFirst();
+    return row !== undefined;
+  }
+
+  async remember(id: string, facts: Facts): Promise<void> {
+    const changes = {
+      ...(facts.newAppId !== undefined && { new_app_id: facts.newAppId }),
+      ...(facts.wasStarted !== undefined && { was_started: facts.wasStarted }),
+      ...(facts.holdUntil !== undefined && { hold_until: facts.holdUntil }),
+      ...(facts.promotingAt !== undefined && { promoting_at: facts.promotingAt }),
+      ...(facts.switch !== undefined && { switch: JSON.stringify(facts.switch) }),
+    };
+    await this.#db.updateTable('migrations').set(changes).where('id', '=', id).execute();
+  }
+
+  /** The row of a step, made when there is none; nothing about an existing one changes. */
+  async stepRow(run: Run, key: string, name: string): Promise<StepState> {
+    await this.#db
+      .insertInto('migration_steps')
+      .values({
+        id: randomUUID(),
+        migration_id: run.migration,
+        phase: run.phase,
+        key,
+        name,
+        status: 'running',
+      })
+      .onConflict((conflict) => conflict.columns(['migration_id', 'phase', 'key']).doNothing())
+      .execute();
+    return this.#db
+      .selectFrom('migration_steps')
+      .select(['id', 'status', 'undone'])
+      .where('migration_id', '=', run.migration)
+      .where('phase', '=', run.phase)
+      .where('key', '=', key)
+      .executeTakeFirstOrThrow();
+  }
+
+  /** The keys of the steps of this phase that were begun and not taken back. */
+  async begunSteps(run: Run): Promise<Set<string>> {
+    const rows = await this.#db
+      .selectFrom('migration_steps')
+      .select('key')
+      .where('migration_id', '=', run.migration)
+      .where('phase', '=', run.phase)
+      .where('undone', '=', false)
+      .execute();
+    return new Set(rows.map((row) => row.key));
+  }
+
+  async updateStep(
+    id: string,
+    changes: {
+      status?: StepStatus;
+      logs?: string | null;
+      progress?: Progress | null;
+      undone?: boolean;
+    },
+  ): Promise<void> {
+    const { progress, ...rest } = changes;
+    await this.#db
+      .updateTable('migration_steps')
+      .set({
+        ...rest,
+        ...(progress !== undefined && { progress: progress && JSON.stringify(progress) }),
+      })
+      .where('id', '=', id)
+      .execute();
+  }
+
+  async #withSteps(rows: readonly MigrationRow[]): Promise<Migration[]> {
+    if (rows.length === 0) return [];
+    const steps = await this.#db
+      .selectFrom('migration_steps')
+      .selectAll()
+      .where(
+        'migration_id',
+        'in',
+        rows.map((row) => row.id),
+      )
+      .orderBy('ordinal')
+      .execute();
+    return rows.map((row) =>
+      toMigration(
+        row,
+        steps.filter((step) => step.migration_id === row.id),
+      ),
+    );
+  }
+}
+
+function toMigration(row: MigrationRow, steps: readonly StepRow[]): Migration & Standing {
+  return {
+    id: row.id,
+    appId: row.app_id,
+    srcAppName: row.src_app_name,
+    dstAppName: row.dst_app_name,
+    newAppId: row.new_app_id,
+    source: row.source,
+    destination: row.destination,
+    status: row.status,
+    phase: row.phase,
+    failedPhase: row.failed_phase,
+    wasStarted: row.was_started,
+    holdUntil: row.hold_until,
+    promoting: row.promoting_at !== null,
+    switchedAt: row.switched_at,
+    switch: row.switch,
+    createdAt: row.created_at,
+    startedAt: row.started_at,
+    finishedAt: row.finished_at,
+    steps: steps.map(toStepRecord),
+  };
+}
+
+function toStepRecord(row: StepRow): StepRecord {
+  return {
+    id: row.id,
+    phase: row.phase,
+    name: row.name,
+    status: row.status,
+    logs: row.logs,
+    progress: row.progress,
+  };
+}
