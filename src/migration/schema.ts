@@ -1,7 +1,8 @@
 import { type ColumnType, type Generated, type Kysely, sql } from 'kysely';
 import type { PhaseName, Progress, Status, StepStatus, SwitchReport } from './migration.js';
 
-type Timestamp = ColumnType<Date, Date | string, Date | string>;
+type CreationTime = ColumnType<Date, never, never>;
+type NullableTime = ColumnType<Date | null, Date | null, Date | null>;
 
 export interface MigrationTables {
   migrations: {
@@ -20,15 +21,15 @@ export interface MigrationTables {
     /** Whether the source app was running when finalize began. */
     was_started: boolean | null;
     /** Until when requests may be held. */
-    hold_until: Timestamp | null;
+    hold_until: NullableTime;
     /** Set before the first promotion is asked for: from then on a follower may be a primary. */
-    promoting_at: Timestamp | null;
+    promoting_at: NullableTime;
     /** The point of no return of finalize: from then on the destination serves. */
-    switched_at: Timestamp | null;
+    switched_at: NullableTime;
     switch: ColumnType<SwitchReport | null, string | null, string | null>;
-    created_at: Generated<Timestamp>;
-    started_at: Timestamp | null;
-    finished_at: Timestamp | null;
+    created_at: CreationTime;
+    started_at: NullableTime;
+    finished_at: NullableTime;
   };
   migration_steps: {
     id: string;

@@ -68,7 +68,10 @@ export class MigrationStore {
         status: 'created',
       })
       .onConflict((conflict) =>
-        conflict.column('app_id').where('status', 'not in', [...closedStatuses]).doNothing(),
+        conflict
+          .column('app_id')
+          .where('status', 'not in', [...closedStatuses])
+          .doNothing(),
       )
       .executeTakeFirst();
     if (created.numInsertedOrUpdatedRows !== 1n) {
@@ -137,6 +140,7 @@ export class MigrationStore {
       .set({ run_number: sql`run_number + 1` })
       .where('id', '=', run.migration)
       .where('run_number', '=', run.number)
+      .where('status', 'in', ['running', 'aborting'])
       .returning(['run_number'])
       .executeTakeFirst();
     return row ? { ...run, number: row.run_number } : null;
@@ -164,6 +168,16 @@ export class MigrationStore {
       .where('id', '=', run.migration)
       .executeTakeFirst();
     return row?.run_number === run.number;
+  }
+
+  /** Those whose preflight has not begun yet. */
+  async listCreated(): Promise<Migration[]> {
+    const rows = await this.#db
+      .selectFrom('migrations')
+      .selectAll()
+      .where('status', '=', 'created')
+      .execute();
+    return this.#withSteps(rows);
   }
 
   /** The runs that should be going on. */

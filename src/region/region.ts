@@ -8,7 +8,7 @@
  */
 import { z } from 'zod';
 import * as model from './model.js';
-import { type Verb, verb } from './verb.js';
+import { verb } from './verb.js';
 
 const app = { app: model.id };
 const database = { database: model.id };

@@ -9,7 +9,14 @@ export const provisionAddons: Step = {
     const pairs = await databasePairs(context);
     for (const { addon, twin } of pairs) {
       const { product, plan, version } = addon;
-      await destination.addAddon({ app: newAppId, id: twin, product, plan, version, role: 'empty' });
+      await destination.addAddon({
+        app: newAppId,
+        id: twin,
+        product,
+        plan,
+        version,
+        role: 'empty',
+      });
       log(`${product} ${version}, plan ${plan}.`);
     }
     if (pairs.length === 0) log('The app has no addons.');

@@ -10,4 +10,7 @@ export const checkDatabases: Step = {
     const pairs = await databasePairs(context);
     await Promise.all(pairs.map(({ old }) => context.source.flush({ database: old })));
   },
+  async undo({ log }) {
+    log('To be checked again when finalize is run again.');
+  },
 };

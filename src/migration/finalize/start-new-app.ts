@@ -11,7 +11,8 @@ export const startNewApp: Step = {
     await until(
       async () => {
         const { state, reason } = await destination.health({ app: newAppId });
-        if (state === 'unhealthy') throw new Error(reason ?? 'The new app does not become healthy.');
+        if (state === 'unhealthy')
+          throw new Error(reason ?? 'The new app does not become healthy.');
         return state === 'healthy';
       },
       { timeout: Number.POSITIVE_INFINITY, every: 25, signal, what: 'the new app to be healthy' },

@@ -9,7 +9,8 @@ export const checkAddonVersions: Step = {
     const missing: string[] = [];
     for (const { product, version } of addons) {
       const offered = offers.find((offer) => offer.product === product)?.versions ?? [];
-      if (offered.includes(version)) log(`${product} ${version} is offered by ${destination.name}.`);
+      if (offered.includes(version))
+        log(`${product} ${version} is offered by ${destination.name}.`);
       else missing.push(`${product} ${version} (it offers ${offered.join(', ') || 'none'})`);
     }
     if (missing.length > 0) {

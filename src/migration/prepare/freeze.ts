@@ -5,6 +5,8 @@ export const freeze: Step = {
   title: 'Freeze the source application',
   async run({ migration, source, log }) {
     await source.freeze({ app: migration.appId, migration: migration.id });
-    log(`${migration.srcAppName} keeps working; its settings cannot be changed until the migration ends.`);
+    log(
+      `${migration.srcAppName} keeps working; its settings cannot be changed until the migration ends.`,
+    );
   },
 };

@@ -1,0 +1,163 @@
+import { DBOS } from '@dbos-inc/dbos-sdk';
+import type { Kysely } from 'kysely';
+import { z } from 'zod';
+import { appName } from '../region/model.js';
+import { Refusal } from '../shared/errors.js';
+import type { Logger } from '../shared/logging.js';
+import { judge, type Migration, type PhaseName, possiblePhases } from './migration.js';
+import type { Migrations, NewMigration } from './migrations.js';
+import { type Regions, Runner } from './run.js';
+import { createMigrationTables, type MigrationTables } from './schema.js';
+import { MigrationStore, type Run, workflowId } from './store.js';
+import { isGoingOn, runPhase } from './workflow.js';
+
+export interface EngineParts {
+  readonly db: Kysely<MigrationTables>;
+  /** Where the durable workflows are kept; the same PostgreSQL. */
+  readonly databaseUrl: string;
+  readonly regions: Regions & { names(): readonly string[] };
+  readonly logger: Logger;
+}
+
+/** How often the engine looks for phases that should be running and are not, in milliseconds. */
+const patrol = 2_000;
+
+const migrationId = z.uuid();
+
+/**
+ * Migrations, run durably. One engine a process: the workflow library is a singleton.
+ * After a crash, {@link Engine.start} continues what was under way.
+ */
+export class Engine implements Migrations {
+  readonly #parts: EngineParts;
+  readonly #store: MigrationStore;
+  readonly #workflow: (run: Run) => Promise<void>;
+  #patrol: NodeJS.Timeout | undefined;
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+    this.#store = new MigrationStore(parts.db);
+    const runner = new Runner({ store: this.#store, regions: parts.regions, logger: parts.logger });
+    this.#workflow = DBOS.registerWorkflow((run: Run) => runPhase(runner, run), {
+      name: 'run phase',
+      maxRecoveryAttempts: 1_000_000,
+    });
+  }
+
+  /** Continues every phase that was under way, and accepts new ones. */
+  async start(): Promise<void> {
+    await createMigrationTables(this.#parts.db);
+    DBOS.setConfig({
+      name: 'godwit',
+      systemDatabaseUrl: this.#parts.databaseUrl,
+      // Phases survive an upgrade of Godwit: the steps are the same ones by name.
+      applicationVersion: '1',
+      logger: this.#parts.logger.child({ part: 'workflows' }, { level: 'warn' }),
+    });
+    await DBOS.launch();
+    await this.#keepRunning();
+    this.#patrol = setInterval(() => {
+      this.#keepRunning().catch((error) => {
+        this.#parts.logger.error({ err: error }, 'cannot look for interrupted phases');
+      });
+    }, patrol);
+  }
+
+  /** Stops working. What is under way continues at the next start, as after a crash. */
+  async stop(): Promise<void> {
+    clearInterval(this.#patrol);
+    await DBOS.shutdown({ deregister: true });
+  }
+
+  async create(wanted: NewMigration): Promise<Migration> {
+    const { app, source, destination, dstAppName } = wanted;
+    const names = this.#parts.regions.names();
+    if (!names.includes(destination)) {
+      throw Refusal.invalid(
+        'destination',
+        `There is no region "${destination}". Regions are ${names.join(', ')}.`,
+      );
+    }
+    const checkedName = appName.safeParse(dstAppName);
+    if (!checkedName.success) {
+      throw Refusal.invalid(
+        'dst_app_name',
+        checkedName.error.issues[0]?.message ?? 'is not a name',
+      );
+    }
+    if (source === destination && dstAppName === app.name) {
+      throw Refusal.invalid(
+        'destination',
+        `${app.name} is on ${source} already. Choose another region, or another dst_app_name.`,
+      );
+    }
+    if (app.frozenBy) {
+      throw Refusal.conflict(
+        'frozen',
+        `${app.name} is frozen by migration ${app.frozenBy}. It can be migrated again once that has ended.`,
+      );
+    }
+    const migration = await this.#store.create(wanted);
+    await this.#begin(migration, 'preflight');
+    return migration;
+  }
+
+  list(appId: string): Promise<Migration[]> {
+    return this.#store.listOfApp(appId);
+  }
+
+  async find(appId: string, id: string): Promise<Migration | null> {
+    if (!migrationId.safeParse(id).success) return null;
+    const migration = await this.#store.find(id);
+    return migration && [migration.appId, migration.newAppId].includes(appId) ? migration : null;
+  }
+
+  async run(migration: Migration, phase: PhaseName): Promise<void> {
+    switch (judge(migration, phase)) {
+      case 'nothing-to-do':
+        return;
+      case 'refused':
+        throw this.#refusal(migration, phase);
+      case 'start':
+        if (await this.#begin(migration, phase)) return;
+        // Something else came first: judge again what it made of the migration.
+        return this.run(await this.#store.get(migration.id), phase);
+    }
+  }
+
+  async #begin(migration: Migration, phase: PhaseName): Promise<boolean> {
+    const run = await this.#store.begin(migration, phase);
+    if (run) await this.#launch(run);
+    return run !== null;
+  }
+
+  async #launch(run: Run): Promise<void> {
+    await DBOS.startWorkflow(this.#workflow, { workflowID: workflowId(run) })(run);
+  }
+
+  /** Starts the workflow of every run that should be going on and is not. */
+  async #keepRunning(): Promise<void> {
+    for (const migration of await this.#store.listCreated()) {
+      await this.#begin(migration, 'preflight');
+    }
+    for (const run of await this.#store.currentRuns()) {
+      if (await isGoingOn(run)) continue;
+      const wasLaunched = (await DBOS.getWorkflowStatus(workflowId(run))) !== null;
+      // A workflow that is over while its run is not has failed; another takes its place.
+      const next = wasLaunched ? await this.#store.beginAgain(run) : run;
+      if (next) await this.#launch(next);
+    }
+  }
+
+  #refusal(migration: Migration, phase: PhaseName): Refusal {
+    const possible = possiblePhases(migration);
+    const next =
+      possible.length > 0
+        ? `It can be asked to ${possible.join(' or ')} now.`
+        : 'Nothing more can be run.';
+    return Refusal.conflict(
+      'wrong_status',
+      `The migration is ${migration.status}: ${phase} cannot be run. ${next}`,
+    );
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * The durable runner. One workflow per run of a phase, one workflow step per migration step: after
+ * a crash the workflow continues at the step it was in. Outcomes are values rather than exceptions
+ * and hold nothing secret, since the workflow engine records them.
+ */
+import pRetry from 'p-retry';
+import type { App } from '../region/model.js';
+import type { Region } from '../region/region.js';
+import { messageOf, Refusal } from '../shared/errors.js';
+import { derivedId } from '../shared/ids.js';
+import type { Logger } from '../shared/logging.js';
+import type { Progress } from './migration.js';
+import type { Step, StepContext } from './phase.js';
+import { phaseNamed } from './phases.js';
+import type { MigrationStore, Run } from './store.js';
+
+/** What became of a step: `superseded` when an abort came. */
+export type Outcome = 'done' | 'failed' | 'superseded';
+
+/** How often a running step looks whether an abort came, and writes its logs; in milliseconds. */
+const heartbeat = 200;
+
+/** The regions that the engine works on, by name. */
+export interface Regions {
+  get(name: string): Region | null;
+}
+
+export interface RunnerParts {
+  readonly store: MigrationStore;
+  readonly regions: Regions;
+  readonly logger: Logger;
+}
+
+export class Runner {
+  readonly #store: MigrationStore;
+  readonly #regions: Regions;
+  readonly #logger: Logger;
+
+  constructor({ store, regions, logger }: RunnerParts) {
+    this.#store = store;
+    this.#regions = regions;
+    this.#logger = logger;
+  }
+
+  /** The keys of the phase's steps, in order. */
+  async plan(run: Run): Promise<string[]> {
+    return Object.keys(phaseNamed[run.phase].steps(await this.#store.get(run.migration)));
+  }
+
+  /** Runs one step, unless an earlier run of the phase finished it. */
+  async perform(run: Run, key: string): Promise<Outcome> {
+    if (!(await this.#store.isCurrent(run))) return 'superseded';
+    const { step, title } = await this.#step(run, key);
+    const row = await this.#store.stepRow(run, key, title);
+    if (row.status === 'done' && !row.undone && !phaseNamed[run.phase].runsAll) return 'done';
+    await this.#store.updateStep(row.id, {
+      status: 'running',
+      logs: null,
+      progress: null,
+      undone: false,
+    });
+    const { error, superseded } = await this.#attempt(run, step, row.id, '', async (context) => {
+      await step.run(context);
+    });
+    await this.#store.updateStep(row.id, { status: error === null ? 'done' : 'error' });
+    if (error === null) return 'done';
+    return superseded ? 'superseded' : 'failed';
+  }
+
+  /** Whether the failure of a step must be tried again rather than end the phase. */
+  async mustSucceed(run: Run): Promise<boolean> {
+    if (phaseNamed[run.phase].persists) return true;
+    return (await this.#store.get(run.migration)).switchedAt !== null;
+  }
+
+  /** Takes one step back, if it was begun and not taken back yet. Tries until it succeeds. */
+  async undo(run: Run, key: string): Promise<void> {
+    const { step, title } = await this.#step(run, key);
+    const undo = step.undo?.bind(step);
+    if (!undo || !(await this.#store.begunSteps(run)).has(key)) return;
+    const row = await this.#store.stepRow(run, key, title);
+    const logs = await this.#logsOf(run, row.id);
+    await pRetry(
+      async () => {
+        const { error } = await this.#attempt(run, step, row.id, logs, undo, 'undoing');
+        if (error) throw error;
+      },
+      { retries: Number.POSITIVE_INFINITY, minTimeout: 250, maxTimeout: 5_000 },
+    );
+    await this.#store.updateStep(row.id, { undone: true });
+  }
+
+  /** Ends the run with what became of it. */
+  async end(run: Run, outcome: 'success' | 'failure'): Promise<void> {
+    await this.#store.end(run, phaseNamed[run.phase][outcome]);
+  }
+
+  async #step(run: Run, key: string): Promise<{ step: Step; title: string }> {
+    const migration = await this.#store.get(run.migration);
+    const step = phaseNamed[run.phase].steps(migration)[key];
+    if (!step) throw new Error(`phase ${run.phase} has no step ${key}`);
+    return { step, title: typeof step.title === 'string' ? step.title : step.title(migration) };
+  }
+
+  async #logsOf(run: Run, id: string): Promise<string> {
+    const { steps } = await this.#store.get(run.migration);
+    return steps.find((step) => step.id === id)?.logs ?? '';
+  }
+
+  /**
+   * Lets a step do its work while its logs and progress are written down and an abort is looked
+   * for. Undoing knows neither abort nor deadline.
+   */
+  async #attempt(
+    run: Run,
+    step: Step,
+    row: string,
+    earlierLogs: string,
+    work: (context: StepContext) => Promise<void>,
+    doing: 'running' | 'undoing' = 'running',
+  ): Promise<{ error: Error | null; superseded: boolean }> {
+    const migration = await this.#store.get(run.migration);
+    const abort = new AbortController();
+    const lines = earlierLogs === '' ? [] : [earlierLogs];
+    let progress: Progress | null = null;
+    let dirty = false;
+    const write = async () => {
+      if (!dirty) return;
+      dirty = false;
+      await this.#store.updateStep(row, { logs: lines.join('\n') || null, progress });
+    };
+
+    const deadline =
+      doing === 'running' && step.whileHolding && migration.holdUntil && !migration.switchedAt
+        ? AbortSignal.timeout(Math.max(0, migration.holdUntil.getTime() - Date.now()))
+        : null;
+    const signal = deadline ? AbortSignal.any([abort.signal, deadline]) : abort.signal;
+
+    const region = (name: string) => {
+      const found = this.#regions.get(name);
+      if (!found) throw new Error(`Region ${name} is no longer known; add it to the regions file.`);
+      return found.onBehalfOf(run.migration, signal);
+    };
+    const superseded = async () =>
+      doing === 'running' && !migration.switchedAt && !(await this.#store.isCurrent(run));
+
+    let beating = false;
+    const beat = setInterval(async () => {
+      if (beating) return;
+      beating = true;
+      try {
+        await write();
+        if (await superseded()) abort.abort(new Error('The migration is being aborted.'));
+      } catch (error) {
+        this.#logger.warn({ err: error, migration: run.migration }, 'cannot reach the database');
+      } finally {
+        beating = false;
+      }
+    }, heartbeat);
+
+    try {
+      const [source, destination] = [region(migration.source), region(migration.destination)];
+      await work({
+        migration,
+        source,
+        destination,
+        newAppId: derivedId(migration.id, 'app'),
+        sourceApp: () => existingApp(source, migration.appId, migration.srcAppName),
+        signal,
+        log: (line) => {
+          lines.push(line);
+          dirty = true;
+        },
+        progress: (now) => {
+          progress = now;
+          dirty = true;
+        },
+        remember: (facts) => this.#store.remember(run.migration, facts),
+        commitSwitch: async () => {
+          signal.throwIfAborted();
+          if (!(await this.#store.commitSwitch(run))) {
+            throw new Error('The migration is being aborted.');
+          }
+        },
+      });
+      return { error: null, superseded: false };
+    } catch (thrown) {
+      const error = new Error(
+        deadline?.aborted
+          ? 'The time for holding requests was over before the destination could serve.'
+          : messageOf(thrown),
+      );
+      this.#logger.warn({ err: thrown, ...run }, 'step failed');
+      lines.push(error.message);
+      return { error, superseded: await superseded() };
+    } finally {
+      clearInterval(beat);
+      dirty = true;
+      await write();
+    }
+  }
+}
+
+async function existingApp(
+  source: { findApp(input: { ref: string }): Promise<App | null> },
+  id: string,
+  name: string,
+): Promise<App> {
+  const app = await source.findApp({ ref: id });
+  if (!app) throw Refusal.notFound('App', `${name} no longer exists. Abort the migration.`);
+  return app;
+}
