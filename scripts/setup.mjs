@@ -1,1 +1,61 @@
-// Installs what is missing, once, and says so. Uses nothing but Node.js, since it runs before anything is installed.
+// Installs what is missing, once, and says so; silent when there is nothing to do. Runs before
+// anything is installed, so it uses nothing but Node.js itself.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+function say(what) {
+  process.stderr.write(`godwit: ${what}\n`);
+}
+
+function run(command, args, env = {}) {
+  const { status, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    env: { ...process.env, ...env },
+  });
+  if (error || status !== 0) {
+    say(
+      `${command} ${args.join(' ')} failed${error ? `: ${error.message}` : ''}. Its output is above.`,
+    );
+    process.exit(1);
+  }
+}
+
+function installPackages() {
+  const stamp = join(root, 'node_modules', '.godwit-lock');
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
+  say('installing the npm packages of package-lock.json (once)');
+  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error']);
+  writeFileSync(stamp, lock);
+}
+
+function newest(folder) {
+  return Math.max(
+    ...readdirSync(folder, { withFileTypes: true }).map((entry) => {
+      const path = join(folder, entry.name);
+      return entry.isDirectory() ? newest(path) : statSync(path).mtimeMs;
+    }),
+  );
+}
+
+function compile() {
+  const built = join(root, 'dist', '.tsbuildinfo');
+  if (existsSync(built) && statSync(built).mtimeMs > newest(join(root, 'src'))) return;
+  say('compiling the sources to dist/');
+  run(process.execPath, [
+    join('node_modules', 'typescript', 'bin', 'tsc'),
+    '-p',
+    'tsconfig.build.json',
+  ]);
+}
+
+installPackages();
+compile();
