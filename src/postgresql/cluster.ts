@@ -1,0 +1,228 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chown, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+import { messageOf } from '../shared/errors.js';
+import {
+  identify,
+  isAlive,
+  type ProcessIdentity,
+  signalProcess,
+  waitForExit,
+} from '../shared/processes.js';
+import { until } from '../shared/until.js';
+import { databaseAccount } from './account.js';
+import type { Binaries } from './binaries.js';
+import { type HbaRule, hbaFile, type Settings, settingsFile } from './configuration.js';
+
+/** The superuser of every cluster, who can log in over the socket in its data folder only. */
+export const superuser = 'godwit';
+
+/** How a cluster is run; written to its configuration files before each start. */
+export interface ClusterOptions {
+  readonly port: number;
+  readonly settings: Settings;
+  readonly rules: readonly HbaRule[];
+}
+
+/** The data folder, as file descriptor 3 of every process of the cluster. See {@link Cluster.#spawn}. */
+const dataFolder = '/proc/self/fd/3';
+
+/** How long a cluster may take to start, or to end: recovery and checkpoints take their time. */
+const patience = 300_000;
+
+/**
+ * One PostgreSQL cluster in a folder of its own: `data/` and a log. It runs detached, so that it
+ * outlives whoever started it, and is found again by what its own `postmaster.pid` says.
+ */
+export class Cluster {
+  readonly folder: string;
+  readonly binaries: Binaries;
+
+  constructor(folder: string, binaries: Binaries) {
+    this.folder = folder;
+    this.binaries = binaries;
+  }
+
+  get data(): string {
+    return join(this.folder, 'data');
+  }
+
+  get #log(): string {
+    return join(this.folder, 'postgresql.log');
+  }
+
+  /** Whether there is a cluster, initialised to its end. */
+  async exists(): Promise<boolean> {
+    return stat(join(this.data, 'PG_VERSION')).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Makes a new, empty cluster, unless there is one. */
+  async initialise(): Promise<void> {
+    if (await this.exists()) return;
+    const unfinished = join(this.folder, 'data.new');
+    await rm(unfinished, { recursive: true, force: true });
+    await this.makeDataFolder(unfinished);
+    const child = await this.#spawn(
+      'initdb',
+      ['-D', dataFolder, '-U', superuser, '-A', 'scram-sha-256', '--auth-local=trust'].concat([
+        '-E',
+        'UTF8',
+        '--locale=C.UTF-8',
+        '--data-checksums',
+        '--no-sync',
+      ]),
+      unfinished,
+    );
+    const [code] = await once(child, 'exit');
+    if (code !== 0) throw new Error(`initdb ended with ${code}. ${await this.lastLogLines()}`);
+    await rename(unfinished, this.data);
+  }
+
+  /** An empty folder that only the database account can open. */
+  async makeDataFolder(path: string = this.data): Promise<void> {
+    await mkdir(this.folder, { recursive: true });
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    const account = databaseAccount();
+    if (account) await chown(path, account.uid, account.gid);
+  }
+
+  /** Starts the cluster, or adopts it when it runs already, and waits until it accepts connections. */
+  async start(options: ClusterOptions): Promise<ProcessIdentity> {
+    const running = await this.identity();
+    if (running) {
+      await this.configure(options);
+      await this.#accepting(running, options.port);
+      return running;
+    }
+    await rm(join(this.data, 'postmaster.pid'), { force: true });
+    await this.configure(options);
+    const child = await this.#spawn('postgres', ['-D', dataFolder], this.data);
+    const started = child.pid === undefined ? null : identify(child.pid);
+    child.unref();
+    if (!started) throw new Error(`PostgreSQL ended at once. ${await this.lastLogLines()}`);
+    await this.#accepting(started, options.port);
+    return started;
+  }
+
+  /** Writes the configuration; what runs already takes it over at {@link Cluster.reload}. */
+  async configure({ port, settings, rules }: ClusterOptions): Promise<void> {
+    await this.#write('postgresql.conf', settingsFile({ ...settings, port }));
+    await this.#write('pg_hba.conf', hbaFile(superuser, rules));
+  }
+
+  /** Makes a running cluster read its configuration again. */
+  async reload(): Promise<void> {
+    const running = await this.identity();
+    if (running) signalProcess(running, 'SIGHUP');
+  }
+
+  /**
+   * Ends the cluster. `fast` ends all sessions, sends followers all that there is, and leaves a
+   * clean shutdown checkpoint; `immediate` is a crash.
+   */
+  async stop(how: 'fast' | 'immediate' = 'fast'): Promise<void> {
+    const running = await this.identity();
+    if (!running) return;
+    signalProcess(running, how === 'fast' ? 'SIGINT' : 'SIGQUIT');
+    if (await waitForExit(running, patience)) return;
+    throw new Error(
+      `PostgreSQL (process ${running.pid}) has not ended after ${patience / 1000} s.`,
+    );
+  }
+
+  /** The postmaster, if it runs. Its number alone would not do: it may be another process's by now. */
+  async identity(): Promise<ProcessIdentity | null> {
+    const text = await readFile(join(this.data, 'postmaster.pid'), 'utf8').catch(() => '');
+    const identity = identify(Number.parseInt(text, 10));
+    if (!identity) return null;
+    const command = await readFile(`/proc/${identity.pid}/cmdline`, 'utf8').catch(() => '');
+    return command.split('\0')[0]?.endsWith('/postgres') ? identity : null;
+  }
+
+  /** Lends a superuser's session. The data folder is named by a descriptor: socket paths must be short. */
+  async asSuperuser<T>(
+    port: number,
+    use: (client: pg.Client) => Promise<T>,
+    database = 'postgres',
+  ): Promise<T> {
+    const folder = await open(this.data, 'r');
+    const client = new pg.Client({
+      host: `/proc/self/fd/${folder.fd}`,
+      port,
+      user: superuser,
+      database,
+      connectionTimeoutMillis: 10_000,
+    });
+    client.on('error', () => undefined); // the query under way rejects with it
+    try {
+      await client.connect();
+      return await use(client);
+    } finally {
+      await client.end();
+      await folder.close();
+    }
+  }
+
+  async lastLogLines(count = 5): Promise<string> {
+    const text = await readFile(this.#log, 'utf8').catch(() => '');
+    return text.trimEnd().split('\n').slice(-count).join('\n');
+  }
+
+  async #accepting(running: ProcessIdentity, port: number): Promise<void> {
+    let last: unknown;
+    await until(
+      async () => {
+        if (!isAlive(running)) {
+          throw new Error(`PostgreSQL ended while starting. ${await this.lastLogLines()}`);
+        }
+        return this.asSuperuser(
+          port,
+          async (client) => (await client.query('SELECT 1')) && true,
+        ).catch((error) => {
+          last = error;
+          return false;
+        });
+      },
+      { timeout: patience, every: 20, what: `PostgreSQL on port ${port}` },
+    ).catch((error) => {
+      throw new Error(`${messageOf(error)} ${last ? messageOf(last) : ''}`.trim());
+    });
+  }
+
+  async #write(name: string, text: string): Promise<void> {
+    const file = join(this.data, name);
+    await writeFile(`${file}.new`, text, { mode: 0o600 });
+    const account = databaseAccount();
+    if (account) await chown(`${file}.new`, account.uid, account.gid);
+    await rename(`${file}.new`, file);
+  }
+
+  /**
+   * Starts a program of PostgreSQL as the database account. That account may not be able to walk
+   * the path to the data folder (somewhere below a private folder), so the folder is handed over
+   * opened, as descriptor 3.
+   */
+  async #spawn(program: 'initdb' | 'postgres', args: readonly string[], data: string) {
+    const folder = await open(data, 'r');
+    const log = await open(this.#log, 'a', 0o600);
+    try {
+      const child = spawn(join(this.binaries.bin, program), args, {
+        cwd: '/',
+        detached: true,
+        stdio: ['ignore', log.fd, log.fd, folder.fd],
+        env: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', TZ: 'UTC' },
+        ...databaseAccount(),
+      });
+      await once(child, 'spawn');
+      return child;
+    } finally {
+      await folder.close();
+      await log.close();
+    }
+  }
+}
