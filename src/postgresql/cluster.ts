@@ -111,8 +111,8 @@ export class Cluster {
 
   /** Writes the configuration; what runs already takes it over at {@link Cluster.reload}. */
   async configure({ port, settings, rules }: ClusterOptions): Promise<void> {
-    await this.#write('postgresql.conf', settingsFile({ ...settings, port }));
-    await this.#write('pg_hba.conf', hbaFile(superuser, rules));
+    await this.writeFile('postgresql.conf', settingsFile({ ...settings, port }));
+    await this.writeFile('pg_hba.conf', hbaFile(superuser, rules));
   }
 
   /** Makes a running cluster read its configuration again. */
@@ -194,7 +194,8 @@ export class Cluster {
     });
   }
 
-  async #write(name: string, text: string): Promise<void> {
+  /** Writes a file of the data folder, for the database account only. */
+  async writeFile(name: string, text: string): Promise<void> {
     const file = join(this.data, name);
     await writeFile(`${file}.new`, text, { mode: 0o600 });
     const account = databaseAccount();

@@ -1,0 +1,181 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Mutex } from 'async-mutex';
+import type { Offer } from '../../region/model.js';
+import type { DatabaseVerbName, Does } from '../../region/region.js';
+import { Refusal } from '../../shared/errors.js';
+import type { Logger } from '../../shared/logging.js';
+import type { Database, Product, Provision } from './product.js';
+
+/** How often every database is tended, in milliseconds. */
+const rounds = 1_000;
+
+interface Kept {
+  readonly database: Database;
+  /** Held by whatever changes the database. */
+  readonly changing: Mutex;
+}
+
+/** The databases of a region, each in a folder of its own. Knows no product. */
+export class Databases implements Does<DatabaseVerbName> {
+  readonly #dir: string;
+  readonly #logger: Logger;
+  readonly #products: readonly Product[];
+  readonly #kept = new Map<string, Kept>();
+  readonly #provisioning = new Mutex();
+  #round: NodeJS.Timeout | undefined;
+
+  constructor(parts: { dir: string; products: readonly Product[]; logger: Logger }) {
+    this.#dir = parts.dir;
+    this.#products = parts.products;
+    this.#logger = parts.logger;
+  }
+
+  /** Finds every database again, starts what should run, and goes on tending them. */
+  async recover(): Promise<void> {
+    await mkdir(this.#dir, { recursive: true });
+    for (const id of await readdir(this.#dir)) {
+      const folder = join(this.#dir, id);
+      const opened = await this.#open(folder);
+      if (opened) this.#keep(opened);
+      // A folder without a record was left by a provisioning that died at once.
+      else await rm(folder, { recursive: true });
+    }
+    await this.#tend();
+    this.#round = setInterval(() => this.#tend(), rounds);
+  }
+
+  /** Lets go of the databases, which go on running unless `stop`. */
+  async close({ stop }: { stop: boolean }): Promise<void> {
+    clearInterval(this.#round);
+    await Promise.all(
+      [...this.#kept.values()].map(({ database, changing }) =>
+        changing.runExclusive(() => (stop ? database.rest() : database.leave())),
+      ),
+    );
+  }
+
+  offers(): Promise<Offer[]> {
+    return Promise.all(this.#products.map((product) => product.offer()));
+  }
+
+  /** @throws Refusal `invalid` when the region does not offer the product or version */
+  async provision(product: string, wanted: Provision): Promise<void> {
+    const offered = this.#products.find(({ name }) => name === product);
+    if (!offered) {
+      throw Refusal.invalid('addon_provider_id', `This region does not offer ${product}.`);
+    }
+    await this.#provisioning.runExclusive(async () => {
+      if (this.#kept.has(wanted.id)) return;
+      this.#keep(await offered.provision(join(this.#dir, wanted.id), wanted));
+    });
+  }
+
+  async deprovision(id: string): Promise<void> {
+    const kept = this.#kept.get(id);
+    if (!kept) return;
+    await kept.changing.runExclusive(() => kept.database.remove());
+    this.#kept.delete(id);
+  }
+
+  variables(id: string): Record<string, string> {
+    return this.#kept.get(id)?.database.variables() ?? {};
+  }
+
+  inspect({ database }: { database: string }) {
+    return this.#look(database).inspect();
+  }
+
+  grantFollow({ database, follower }: { database: string; follower: string }) {
+    return this.#change(database, (it) => it.grantFollow(follower));
+  }
+
+  revokeFollow({ database, follower }: { database: string; follower: string }) {
+    return this.#change(database, (it) => nothing(it.revokeFollow(follower)));
+  }
+
+  follow({ database, endpoint }: { database: string; endpoint: Record<string, unknown> }) {
+    return this.#change(database, (it) => nothing(it.follow(endpoint)));
+  }
+
+  following({ database }: { database: string }) {
+    return this.#look(database).following();
+  }
+
+  flush({ database }: { database: string }) {
+    return this.#change(database, (it) => nothing(it.flush()));
+  }
+
+  position({ database }: { database: string }) {
+    return this.#look(database).position();
+  }
+
+  waitFor(input: { database: string; position: string; timeout: number }) {
+    return nothing(this.#look(input.database).waitFor(input.position, input.timeout));
+  }
+
+  fence({ database }: { database: string }) {
+    return this.#change(database, (it) => it.fence());
+  }
+
+  unfence({ database }: { database: string }) {
+    return this.#change(database, (it) => nothing(it.unfence()));
+  }
+
+  promote({ database }: { database: string }) {
+    return this.#change(database, (it) => nothing(it.promote()));
+  }
+
+  followBack({ database, endpoint }: { database: string; endpoint: Record<string, unknown> }) {
+    return this.#change(database, (it) => nothing(it.followBack(endpoint)));
+  }
+
+  standDown({ database }: { database: string }) {
+    return this.#change(database, (it) => nothing(it.standDown()));
+  }
+
+  async #open(folder: string): Promise<Database | null> {
+    for (const product of this.#products) {
+      const database = await product.open(folder);
+      if (database) return database;
+    }
+    return null;
+  }
+
+  #keep(database: Database): void {
+    this.#kept.set(database.id, { database, changing: new Mutex() });
+  }
+
+  #find(id: string): Kept {
+    const kept = this.#kept.get(id);
+    if (!kept) throw Refusal.notFound('Database', `This region has no database ${id}.`);
+    return kept;
+  }
+
+  #look(id: string): Database {
+    return this.#find(id).database;
+  }
+
+  #change<T>(id: string, change: (database: Database) => Promise<T>): Promise<T> {
+    const { database, changing } = this.#find(id);
+    return changing.runExclusive(() => change(database));
+  }
+
+  async #tend(): Promise<void> {
+    await Promise.all(
+      [...this.#kept.values()].map(async ({ database, changing }) => {
+        if (changing.isLocked()) return; // whoever changes it now leaves it as it should be
+        try {
+          await changing.runExclusive(() => database.tend());
+        } catch (error) {
+          this.#logger.error({ err: error, database: database.id }, 'a database does not start');
+        }
+      }),
+    );
+  }
+}
+
+async function nothing(work: Promise<void>): Promise<null> {
+  await work;
+  return null;
+}

@@ -1,0 +1,70 @@
+import { mkdir } from 'node:fs/promises';
+import type { Binaries } from '../../../postgresql/binaries.js';
+import { createCertificate } from '../../../postgresql/certificate.js';
+import { Refusal } from '../../../shared/errors.js';
+import { freePort } from '../../../shared/free-port.js';
+import { newSecret } from '../../../shared/ids.js';
+import { readJsonFile, writeJsonFile } from '../../../shared/json-file.js';
+import type { Logger } from '../../../shared/logging.js';
+import type { Product, Provision } from '../product.js';
+import { PostgresqlDatabase } from './database.js';
+import { type DatabaseRecord, record, recordFile } from './record.js';
+
+/** PostgreSQL, in every major that the host has. */
+export class Postgresql implements Product {
+  readonly name = 'postgresql';
+  readonly #majors: readonly Binaries[];
+  readonly #logger: Logger;
+
+  constructor(majors: readonly Binaries[], logger: Logger) {
+    this.#majors = majors;
+    this.#logger = logger;
+  }
+
+  async offer() {
+    const versions = this.#majors.map(({ major }) => major);
+    return { product: this.name, versions, plans: ['postgresql-sandbox'] };
+  }
+
+  async provision(folder: string, { id, plan, version, role }: Provision) {
+    const binaries = this.#binaries(version);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const made: DatabaseRecord = {
+      id,
+      major: binaries.major,
+      plan,
+      port: await freePort(),
+      role,
+      fenced: false,
+      login: {
+        user: `app_${id.slice(0, 8)}`,
+        password: newSecret(),
+        database: `app_${id.slice(0, 8)}`,
+      },
+      ...(await createCertificate(id)),
+      grants: [],
+      following: null,
+      removing: false,
+    };
+    await writeJsonFile(recordFile(folder), made);
+    const database = new PostgresqlDatabase(folder, made, binaries, this.#logger);
+    await database.tend();
+    return database;
+  }
+
+  async open(folder: string) {
+    const found = await readJsonFile(recordFile(folder), record);
+    if (!found) return null;
+    return new PostgresqlDatabase(folder, found, this.#binaries(found.major), this.#logger);
+  }
+
+  #binaries(version: string): Binaries {
+    const found = this.#majors.find(({ major }) => major === version);
+    if (found) return found;
+    const offered = this.#majors.map(({ major }) => major).join(', ');
+    throw Refusal.invalid(
+      'version',
+      `PostgreSQL ${version} is not offered here; it offers ${offered}.`,
+    );
+  }
+}

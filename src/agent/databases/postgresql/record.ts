@@ -1,0 +1,48 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { id } from '../../../region/model.js';
+
+/** How the app logs in. A follower has the login of its primary. */
+const login = z.object({ user: z.string(), password: z.string(), database: z.string() });
+export type Login = z.infer<typeof login>;
+
+/** Opaque to the engine: all that a follower needs. Secret. */
+export const endpoint = z.object({
+  major: z.string(),
+  host: z.string(),
+  port: z.number().int(),
+  user: z.string(),
+  password: z.string(),
+  slot: z.string(),
+  /** The primary's certificate, in PEM: no other is accepted. */
+  certificate: z.string(),
+  login,
+});
+export type Endpoint = z.infer<typeof endpoint>;
+
+/** Permission for one follower. */
+const grant = z.object({ follower: z.uuid(), name: z.string(), password: z.string() });
+
+/**
+ * What is remembered of a database, written before anything is done about it. The one exception
+ * is a promotion: the cluster itself knows best whether it has happened.
+ */
+export const record = z.object({
+  id,
+  major: z.string(),
+  plan: z.string(),
+  port: z.number().int(),
+  role: z.enum(['empty', 'primary', 'follower']),
+  fenced: z.boolean(),
+  login,
+  certificate: z.string(),
+  privateKey: z.string(),
+  grants: z.array(grant),
+  /** Whom it follows, and whether the copy is whole. */
+  following: z.object({ endpoint, copied: z.boolean() }).nullable(),
+  removing: z.boolean(),
+});
+export type DatabaseRecord = z.infer<typeof record>;
+
+/** The file of a database's folder that holds its record. */
+export const recordFile = (folder: string) => join(folder, 'database.json');

@@ -1,0 +1,51 @@
+import type { Following, Inspection, Offer, Position } from '../../region/model.js';
+
+/** What a new database should be. */
+export interface Provision {
+  readonly id: string;
+  readonly plan: string;
+  readonly version: string;
+  readonly role: 'primary' | 'empty';
+}
+
+/** A product that a region offers as an addon. One folder each, in this room. */
+export interface Product {
+  readonly name: string;
+  offer(): Promise<Offer>;
+  /** Makes a database in `folder`; repeated, it finishes what was begun. */
+  provision(folder: string, wanted: Provision): Promise<Database>;
+  /** The database that `folder` holds; null when it is of another product. */
+  open(folder: string): Promise<Database | null>;
+}
+
+/**
+ * A database of any product, with the verbs of the region protocol. All are idempotent; none is
+ * called while another of the same database runs, except those that only look.
+ */
+export interface Database {
+  readonly id: string;
+  /** Variables for the app; none while there is nothing to log in to. */
+  variables(): Record<string, string>;
+  inspect(): Promise<Inspection>;
+  /** Starts what should run and does not; called again and again. */
+  tend(): Promise<void>;
+  /** Ends its processes without changing what it is; {@link Database.tend} starts them again. */
+  rest(): Promise<void>;
+  /** Lets go of it: what goes on in this process ends, its own processes go on. */
+  leave(): Promise<void>;
+  /** Removes the database and all that it left elsewhere. */
+  remove(): Promise<void>;
+
+  grantFollow(follower: string): Promise<Record<string, unknown>>;
+  revokeFollow(follower: string): Promise<void>;
+  follow(endpoint: Record<string, unknown>): Promise<void>;
+  following(): Promise<Following>;
+  flush(): Promise<void>;
+  position(): Promise<Position>;
+  waitFor(position: Position, timeout: number): Promise<void>;
+  fence(): Promise<Position>;
+  unfence(): Promise<void>;
+  promote(): Promise<void>;
+  followBack(endpoint: Record<string, unknown>): Promise<void>;
+  standDown(): Promise<void>;
+}

@@ -1,0 +1,139 @@
+import pg from 'pg';
+import { Unpack } from 'tar';
+import type { Account } from './account.js';
+
+/** Where to copy from, and the credential for it. */
+export interface CopySource {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  /** The certificate that the server must show, in PEM. */
+  readonly certificate: string;
+}
+
+export interface CopyProgress {
+  readonly copied: number;
+  readonly total: number;
+}
+
+/** What `pg` calls of a query while it runs; it emits these to whatever was submitted. */
+interface CopyMessage {
+  readonly chunk: Buffer;
+}
+
+/**
+ * Copies a running cluster into an empty folder with `BASE_BACKUP`, over the streaming replication
+ * protocol (PostgreSQL documentation, chapter "Frontend/Backend Protocol", messages CopyData of
+ * types n, d, p; from version 15). The write-ahead log is left out: a slot must keep it.
+ * @param onProgress called often, with bytes
+ * @throws when the connection breaks, the server refuses, or `signal` fires
+ */
+export async function copyCluster(
+  source: CopySource,
+  folder: string,
+  owner: Account | null,
+  onProgress: (progress: CopyProgress) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const client = new pg.Client(replicationOptions(source));
+  const broken = new Promise<never>((_, reject) => {
+    client.on('error', reject);
+    client.on('end', () => reject(new Error('The connection to the primary ended.')));
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  broken.catch(() => undefined); // whoever waits on the race below hears of it
+  try {
+    await Promise.race([client.connect(), broken]);
+    const backup = new BaseBackup(folder, owner, onProgress);
+    client.query(backup);
+    await Promise.race([backup.finished, broken]);
+  } finally {
+    // Not end(): it would wait for a copy that was given up half-way.
+    client.connection.stream.destroy();
+  }
+}
+
+function replicationOptions({ host, port, user, password, certificate }: CopySource) {
+  return {
+    host,
+    port,
+    user,
+    password,
+    replication: 'true',
+    connectionTimeoutMillis: 10_000,
+    // The certificate itself is pinned, so the name in it says nothing more.
+    ssl: { ca: certificate, checkServerIdentity: () => undefined },
+  };
+}
+
+const command =
+  "BASE_BACKUP (LABEL 'godwit', PROGRESS true, CHECKPOINT 'fast', WAIT false, WAL false, MANIFEST 'no')";
+
+class BaseBackup implements pg.Submittable {
+  readonly finished: Promise<void>;
+  readonly #unpack: Unpack;
+  readonly #onProgress: (progress: CopyProgress) => void;
+  #copied = 0;
+  #total = 0;
+  #stream: { pause(): void; resume(): void } | undefined;
+  #resolve: () => void = () => undefined;
+  #reject: (error: Error) => void = () => undefined;
+
+  constructor(folder: string, owner: Account | null, onProgress: (progress: CopyProgress) => void) {
+    this.#onProgress = onProgress;
+    this.finished = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.#unpack = new Unpack({
+      cwd: folder,
+      ...owner,
+      strict: true,
+      chmod: true,
+      processUmask: 0,
+    });
+    this.#unpack.on('error', (error) => this.#reject(error));
+    this.#unpack.on('drain', () => this.#stream?.resume());
+    this.#unpack.on('close', () => this.#resolve());
+  }
+
+  submit(connection: pg.Connection): void {
+    this.#stream = connection.stream;
+    connection.query(command);
+  }
+
+  handleRowDescription(): void {
+    // The rows are recognised by their own length.
+  }
+
+  /** The tablespaces: oid, location, estimated size in kB. The other rows are (LSN, timeline). */
+  handleDataRow({ fields }: { fields: readonly (string | null)[] }): void {
+    const [oid, , size] = fields;
+    if (fields.length !== 3) return;
+    if (oid !== null) this.#reject(new Error('A cluster with tablespaces cannot be copied.'));
+    this.#total += Number(size) * 1024;
+  }
+
+  handleCopyData({ chunk }: CopyMessage): void {
+    // 'd': a piece of the archive. 'n' names the one archive there is; 'p' counts what we count.
+    if (chunk[0] !== 0x64) return;
+    // pg reads the next message into the same memory.
+    const piece = Buffer.from(chunk.subarray(1));
+    this.#copied += piece.length;
+    this.#onProgress({ copied: this.#copied, total: Math.max(this.#total, this.#copied) });
+    if (!this.#unpack.write(piece)) this.#stream?.pause();
+  }
+
+  handleCommandComplete(): void {
+    // Several results end; readiness for the next query comes once.
+  }
+
+  handleReadyForQuery(): void {
+    this.#unpack.end();
+  }
+
+  handleError(error: Error): void {
+    this.#reject(error);
+  }
+}

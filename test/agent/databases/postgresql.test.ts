@@ -1,0 +1,182 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { pino } from 'pino';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Databases } from '../../../src/agent/databases/databases.js';
+import { Postgresql } from '../../../src/agent/databases/postgresql/postgresql.js';
+import { findBinaries } from '../../../src/postgresql/binaries.js';
+import { newId } from '../../../src/shared/ids.js';
+import { identify, signalProcess, waitForExit } from '../../../src/shared/processes.js';
+import { until } from '../../../src/shared/until.js';
+
+const majors = await findBinaries();
+const logger = pino({ level: 'silent' });
+const cleanUp: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const step of cleanUp.splice(0).reverse()) await step();
+});
+
+/** The databases of one region, in a folder of their own. */
+class TestRegion {
+  databases: Databases;
+
+  private constructor(readonly dir: string) {
+    this.databases = this.#open();
+  }
+
+  static async create(): Promise<TestRegion> {
+    const dir = await mkdtemp(join(tmpdir(), 'godwit-test-'));
+    cleanUp.push(() => rm(dir, { recursive: true, force: true }));
+    const region = new TestRegion(dir);
+    await region.databases.recover();
+    cleanUp.push(() => region.databases.close({ stop: true }));
+    return region;
+  }
+
+  /** As after a crash of the agent: nothing is stopped, nothing is told. */
+  async restart(): Promise<void> {
+    await this.databases.close({ stop: false });
+    this.databases = this.#open();
+    await this.databases.recover();
+  }
+
+  async provision(version: string, role: 'primary' | 'empty' = 'primary'): Promise<string> {
+    const id = newId();
+    await this.databases.provision('postgresql', { id, plan: 'postgresql-sandbox', version, role });
+    return id;
+  }
+
+  async connect(database: string): Promise<pg.Client> {
+    const client = new pg.Client(this.databases.variables(database)['DATABASE_URL']);
+    client.on('error', () => undefined); // sessions are ended on purpose here
+    await client.connect();
+    cleanUp.push(() => client.end());
+    return client;
+  }
+
+  async kill(database: string): Promise<void> {
+    const pidFile = join(this.dir, database, 'data', 'postmaster.pid');
+    const identity = identify(Number.parseInt(await readFile(pidFile, 'utf8'), 10));
+    if (!identity) throw new Error('PostgreSQL does not run');
+    signalProcess(identity, 'SIGKILL');
+    await waitForExit(identity, 10_000);
+  }
+
+  #open(): Databases {
+    return new Databases({ dir: this.dir, products: [new Postgresql(majors, logger)], logger });
+  }
+}
+
+async function streaming(region: TestRegion, database: string): Promise<void> {
+  await until(
+    async () => {
+      const { stage, reason } = await region.databases.following({ database });
+      if (stage === 'failed') throw new Error(reason ?? stage);
+      return stage === 'streaming';
+    },
+    { timeout: 30_000, what: 'the follower to keep up' },
+  );
+}
+
+const count = async (client: pg.Client) =>
+  Number((await client.query('SELECT count(*) FROM entries')).rows[0].count);
+
+describe.each(majors)('PostgreSQL $major', ({ major }) => {
+  it('moves with everything, loses nothing, and follows back', async () => {
+    const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const follower = randomUUID();
+    const old = await here.provision(major);
+    const twin = await there.provision(major, 'empty');
+    expect(there.databases.variables(twin)).toEqual({});
+
+    const app = await here.connect(old);
+    await app.query('CREATE TABLE entries (id serial PRIMARY KEY, text text)');
+    await app.query(
+      `INSERT INTO entries (text) SELECT repeat('x', 100) FROM generate_series(1, 20000)`,
+    );
+
+    const endpoint = await here.databases.grantFollow({ database: old, follower });
+    expect(await here.databases.grantFollow({ database: old, follower })).toEqual(endpoint);
+    await there.databases.follow({ database: twin, endpoint });
+    await streaming(there, twin);
+    await there.databases.follow({ database: twin, endpoint });
+    await app.query(`INSERT INTO entries (text) VALUES ('while following')`);
+
+    await here.databases.flush({ database: old });
+    const position = await here.databases.fence({ database: old });
+    expect(await here.databases.fence({ database: old })).toBe(position);
+    await expect(here.connect(old)).rejects.toThrow();
+    await here.restart();
+    await expect(here.connect(old)).rejects.toThrow();
+    await there.databases.waitFor({ database: twin, position, timeout: 10_000 });
+    await there.databases.promote({ database: twin });
+    await there.databases.promote({ database: twin });
+
+    const moved = await there.connect(twin);
+    expect(await count(moved)).toBe(20_001);
+    await moved.query(`INSERT INTO entries (text) VALUES ('after the switch')`);
+
+    const back = await there.databases.grantFollow({ database: twin, follower });
+    await here.databases.followBack({ database: old, endpoint: back });
+    await here.databases.followBack({ database: old, endpoint: back });
+    await streaming(here, old);
+    const now = await there.databases.position({ database: twin });
+    await here.databases.waitFor({ database: old, position: now, timeout: 10_000 });
+    expect(await count(await here.connect(old))).toBe(20_002);
+  });
+
+  it('leaves nothing of a revoked grant, and takes writes again when unfenced', async () => {
+    const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const follower = randomUUID();
+    const old = await here.provision(major);
+    const twin = await there.provision(major, 'empty');
+    const endpoint = await here.databases.grantFollow({ database: old, follower });
+    await there.databases.follow({ database: twin, endpoint });
+    await streaming(there, twin);
+    await here.databases.fence({ database: old });
+    await there.databases.standDown({ database: twin });
+    await there.databases.standDown({ database: twin });
+    await here.databases.unfence({ database: old });
+    await here.databases.revokeFollow({ database: old, follower });
+    await here.databases.revokeFollow({ database: old, follower });
+
+    const app = await here.connect(old);
+    await app.query('CREATE TABLE entries (id int)');
+    const { rows } = await app.query(
+      `SELECT (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_roles
+        WHERE rolname LIKE 'godwit\\_follow%') AS left`,
+    );
+    expect(rows[0].left).toBe('0');
+    const hba = await readFile(join(here.dir, old, 'data', 'pg_hba.conf'), 'utf8');
+    expect(hba).not.toContain('replication');
+
+    await there.databases.deprovision(twin);
+    await there.databases.deprovision(twin);
+    expect(await readdir(there.dir)).toEqual([]);
+  });
+
+  it('comes back after a crash, fences what had crashed, and copies again after a restart', async () => {
+    const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const old = await here.provision(major);
+    await (await here.connect(old)).query('CREATE TABLE entries AS SELECT 1 AS id');
+    await here.kill(old);
+    const app = await until(() => here.connect(old).catch(() => null), {
+      timeout: 20_000,
+      what: 'the database to come back',
+    });
+    expect(await count(app)).toBe(1);
+
+    const twin = await there.provision(major, 'empty');
+    const endpoint = await here.databases.grantFollow({ database: old, follower: randomUUID() });
+    await there.databases.follow({ database: twin, endpoint });
+    await there.restart();
+    await streaming(there, twin);
+
+    await here.kill(old);
+    const position = await here.databases.fence({ database: old });
+    await there.databases.waitFor({ database: twin, position, timeout: 10_000 });
+  });
+});
