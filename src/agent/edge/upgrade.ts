@@ -1,0 +1,67 @@
+import { type IncomingMessage, request, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { pipeline } from 'node:stream';
+import type { Target } from './entrance.js';
+import type { Outcome } from './exchange.js';
+import { requestHeaders, responseHeaders } from './headers.js';
+
+/** Passes a request to change the protocol (a WebSocket, mostly) on, and then both directions of it. */
+export function upgrade(
+  incoming: IncomingMessage,
+  client: Duplex,
+  head: Buffer,
+  target: Target,
+  trusted: boolean,
+): Promise<Outcome> {
+  const upstream = request({
+    host: target.host,
+    port: target.port,
+    method: incoming.method,
+    path: incoming.url,
+    headers: {
+      ...requestHeaders(incoming, { trusted, token: target.token }),
+      connection: 'Upgrade',
+      upgrade: incoming.headers.upgrade ?? '',
+    },
+    agent: false,
+    setHost: false,
+  });
+  const leave = () => upstream.destroy();
+  client.once('close', leave);
+  return new Promise<Outcome>((resolve) => {
+    let connected = false;
+    upstream.once('socket', (socket) => {
+      socket.once('connect', () => {
+        connected = true;
+      });
+    });
+    upstream.on('error', () => {
+      client.off('close', leave);
+      resolve(connected ? 'broken' : 'unreached');
+    });
+    upstream.once('upgrade', (answer, server, rest) => {
+      client.write(
+        headOf(answer, ['Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? '']),
+      );
+      client.write(rest);
+      server.write(head);
+      pipeline(server, client, () => server.destroy());
+      pipeline(client, server, () => client.destroy());
+      resolve('answered');
+    });
+    upstream.once('response', (answer) => {
+      // Refused. Its body's framing was the app's connection's; here its end is the end of the connection.
+      client.write(headOf(answer, ['Connection', 'close']));
+      pipeline(answer, client, () => resolve('answered'));
+    });
+    upstream.end();
+  });
+}
+
+function headOf(answer: IncomingMessage, extra: readonly string[]): string {
+  const status = answer.statusCode ?? 502;
+  const headers = [...responseHeaders(answer), ...extra];
+  const lines = [`HTTP/1.1 ${status} ${answer.statusMessage || STATUS_CODES[status]}`];
+  for (let at = 0; at < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}`);
+  return `${lines.join('\r\n')}\r\n\r\n`;
+}
