@@ -1,15 +1,4 @@
-import { readFileSync } from 'node:fs';
-
-/** The system account that runs databases. */
-export interface Account {
-  readonly uid: number;
-  readonly gid: number;
-}
-
-/** Whether this process may give processes and files to other accounts. */
-export function isRoot(): boolean {
-  return process.getuid?.() === 0;
-}
+import { type Account, isRoot, namedAccount } from '../shared/account.js';
 
 /**
  * PostgreSQL refuses to run as root. Root lets `postgres` run databases, or `nobody` where there
@@ -18,13 +7,7 @@ export function isRoot(): boolean {
  */
 export function databaseAccount(): Account | null {
   if (!isRoot()) return null;
-  const accounts = new Map(
-    readFileSync('/etc/passwd', 'utf8')
-      .split('\n')
-      .map((line) => line.split(':'))
-      .map(([name, , uid, gid]) => [name, { uid: Number(uid), gid: Number(gid) }]),
-  );
-  const account = accounts.get('postgres') ?? accounts.get('nobody');
+  const account = namedAccount('postgres') ?? namedAccount('nobody');
   if (!account) {
     throw new Error(
       'Databases cannot run as root, and this host has no account "postgres" or "nobody". Create one.',

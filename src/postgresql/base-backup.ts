@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { Unpack } from 'tar';
-import type { Account } from './account.js';
+import type { Account } from '../shared/account.js';
 
 /** Where to copy from, and the credential for it. */
 export interface CopySource {

@@ -3,7 +3,7 @@ import { access, cp, mkdir, readdir, readFile, rename, rm, stat, symlink } from 
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { isRoot } from './account.js';
+import { isRoot } from '../shared/account.js';
 
 /** The programs of one major version of PostgreSQL. */
 export interface Binaries {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 
@@ -9,7 +9,13 @@ import { z } from 'zod';
 export const processIdentity = z.object({ pid: z.number().int(), startTime: z.string() });
 export type ProcessIdentity = z.infer<typeof processIdentity>;
 
-function readStat(pid: number): { state: string; startTime: string } | null {
+interface Stat {
+  readonly state: string;
+  readonly group: number;
+  readonly startTime: string;
+}
+
+function readStat(pid: number): Stat | null {
   let stat: string;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -18,8 +24,8 @@ function readStat(pid: number): { state: string; startTime: string } | null {
   }
   // The second field is the command in parentheses, which may itself hold spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const [state, startTime] = [fields[0], fields[19]];
-  return state && startTime ? { state, startTime } : null;
+  const [state, group, startTime] = [fields[0], fields[2], fields[19]];
+  return state && startTime ? { state, group: Number(group), startTime } : null;
 }
 
 /** The identity of a process that runs now, or null when there is none. */
@@ -60,4 +66,33 @@ export async function waitForExit(identity: ProcessIdentity, timeout: number): P
     await sleep(10);
   }
   return true;
+}
+
+/** The processes of a process group that still run, its leader or not. */
+export function groupMembers(group: number): ProcessIdentity[] {
+  return runningProcesses().filter(({ pid }) => readStat(pid)?.group === group);
+}
+
+/** The processes whose environment has the variable, with its value, as far as it can be read. */
+export function withVariable(name: string): { process: ProcessIdentity; value: string }[] {
+  return runningProcesses().flatMap((process) => {
+    const value = readEnvironment(process.pid)
+      .find((entry) => entry.startsWith(`${name}=`))
+      ?.slice(name.length + 1);
+    return value === undefined ? [] : [{ process, value }];
+  });
+}
+
+function runningProcesses(): ProcessIdentity[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .flatMap((entry) => identify(Number(entry)) ?? []);
+}
+
+function readEnvironment(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  } catch {
+    return []; // another user's, or just ended
+  }
 }

@@ -45,8 +45,7 @@ export function upgrade(
       );
       client.write(rest);
       server.write(head);
-      pipeline(server, client, () => server.destroy());
-      pipeline(client, server, () => client.destroy());
+      pipeline(client, server, client, () => server.destroy());
       resolve('answered');
     });
     upstream.once('response', (answer) => {

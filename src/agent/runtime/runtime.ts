@@ -1,0 +1,35 @@
+import type { AppHealth, FormationEntry } from '../../region/model.js';
+import type { Backend } from '../edge/route.js';
+
+/** What is to run for an app. */
+export interface Workload {
+  readonly app: string;
+  /** The app's folder in the region. */
+  readonly folder: string;
+  /** The unpacked build; null while nothing has been deployed. */
+  readonly build: string | null;
+  /** Command of each process type. */
+  readonly commands: Readonly<Record<string, string>>;
+  readonly formation: readonly FormationEntry[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/**
+ * What runs apps in a region: processes of the host, or one day containers. What runs outlives
+ * the agent; {@link Runtime.run} after a restart of the agent finds it again.
+ */
+export interface Runtime {
+  /** Starts what is wanted and does not run, ends what is not wanted; the rest is left alone. */
+  run(workload: Workload): Promise<void>;
+  /** Ends all processes of the app; returns when none runs. */
+  stop(app: Pick<Workload, 'app' | 'folder'>): Promise<void>;
+  health(app: string): AppHealth;
+  /** Web processes that accept connections. */
+  backends(app: string): Backend[];
+  /** The last lines that the app's processes printed, and what the region notes of them. */
+  logs(app: Pick<Workload, 'app' | 'folder'>, lines: number): Promise<string[]>;
+  /** Adds a line of the region's own to the app's logs. */
+  note(app: Pick<Workload, 'app' | 'folder'>, line: string): Promise<void>;
+  /** Lets go of everything; what runs goes on running. */
+  leave(): Promise<void>;
+}
