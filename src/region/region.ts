@@ -8,7 +8,7 @@
  */
 import { z } from 'zod';
 import * as model from './model.js';
-import { verb } from './verb.js';
+import { type Verb, verb } from './verb.js';
 
 const app = { app: model.id };
 const database = { database: model.id };
@@ -129,6 +129,19 @@ export type Verbs = typeof verbs;
 export type VerbName = keyof Verbs;
 export type InputOf<V> = V extends { readonly input: z.ZodType<infer Input> } ? Input : never;
 export type OutputOf<V> = V extends { readonly output: z.ZodType<infer Output> } ? Output : never;
+
+type VerbTable = { readonly [V in VerbName]: Verb<InputOf<Verbs[V]>, OutputOf<Verbs[V]>> };
+const table: VerbTable = verbs;
+
+/** The declaration of one verb. */
+export function verbNamed<V extends VerbName>(name: V): VerbTable[V] {
+  return table[name];
+}
+
+/** Whether there is such a verb. */
+export function isVerbName(name: string): name is VerbName {
+  return Object.hasOwn(verbs, name);
+}
 
 /** Something that can do the named verbs. */
 export type Does<Names extends VerbName> = {

@@ -1,14 +1,18 @@
-/** Why something was refused; each kind has one HTTP status. */
-export type RefusalKind =
-  | 'bad-request'
-  | 'unauthorized'
-  | 'forbidden'
-  | 'not-found'
-  | 'conflict'
-  | 'invalid'
-  | 'too-large'
-  | 'too-many'
-  | 'unavailable';
+/** The HTTP status of each kind of refusal. */
+export const statusOf = {
+  'bad-request': 400,
+  unauthorized: 401,
+  forbidden: 403,
+  'not-found': 404,
+  conflict: 409,
+  'too-large': 413,
+  invalid: 422,
+  'too-many': 429,
+  unavailable: 503,
+} as const;
+
+/** Why something was refused. */
+export type RefusalKind = keyof typeof statusOf;
 
 /** What belongs to a refusal beside its message. */
 export interface RefusalDetails {

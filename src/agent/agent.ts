@@ -1,0 +1,113 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { findBinaries } from '../postgresql/binaries.js';
+import type { Logger } from '../shared/logging.js';
+import { Addons } from './apps/addons.js';
+import { AppHost } from './apps/app-host.js';
+import { Apps } from './apps/apps.js';
+import { Deployments } from './apps/deployments.js';
+import { Shelf } from './apps/shelf.js';
+import { Traffic } from './apps/traffic.js';
+import { Sources } from './builds/sources.js';
+import { Databases } from './databases/databases.js';
+import { Postgresql } from './databases/postgresql/postgresql.js';
+import { Edge } from './edge/edge.js';
+import { lockFolder } from './folder-lock.js';
+import { buildHttp } from './http.js';
+import { performs } from './performs.js';
+import { HostProcesses } from './runtime/host-processes/host-processes.js';
+
+export interface AgentOptions {
+  readonly name: string;
+  /** The region's folder; all that it hosts is in there. */
+  readonly dir: string;
+  readonly host: string;
+  /** For the control plane; 0 for any that is free. */
+  readonly port: number;
+  /** For the apps' clients; 0 for any that is free. */
+  readonly edgePort: number;
+  /** What the control plane proves itself with. */
+  readonly token: string;
+  readonly logger: Logger;
+}
+
+export interface Agent {
+  /** `host:port` for the control plane. */
+  readonly address: string;
+  /** `host:port` for the apps' clients. */
+  readonly edge: string;
+  /** Ends the agent, and what it hosts if `stop`; otherwise that goes on, to be found again. */
+  close(how: { stop: boolean }): Promise<void>;
+}
+
+/**
+ * Starts a region on this host, or takes it over again after a crash of its agent.
+ * @throws when another agent has the folder
+ */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const { name, dir, host, port, edgePort, token, logger } = options;
+  await mkdir(dir, { recursive: true });
+  await lockFolder(dir);
+  const databases = new Databases({
+    dir: join(dir, 'databases'),
+    products: [new Postgresql(await findBinaries(), logger)],
+    logger,
+  });
+  const shelf = new Shelf(join(dir, 'apps'));
+  const edge = new Edge({ host, port: edgePort, logger });
+  const runtime = new HostProcesses({
+    logger,
+    changed: (app) => {
+      const record = shelf.find(app);
+      if (record) appHost.route(record);
+    },
+  });
+  const appHost = new AppHost({ region: name, shelf, databases, edge, runtime });
+  const sources = new Sources(join(dir, 'sources'));
+  const deployments = new Deployments({
+    shelf,
+    host: appHost,
+    runtime,
+    sources,
+    cache: join(dir, 'cache'),
+    url: () => `http://${address()}`,
+    logger,
+  });
+  const apps = new Apps({ host: appHost, shelf, databases, edge, runtime, deployments });
+  const addons = new Addons({ shelf, databases });
+  const traffic = new Traffic({ shelf, host: appHost, edge });
+  const describe = async () => ({
+    name,
+    edge: edge.address,
+    offers: await databases.offers(),
+  });
+  const rooms = { apps, deployments, addons, databases, traffic, describe };
+  const http = buildHttp({ performs: performs(rooms), deployments, sources, token, logger });
+  const address = () => {
+    const at = http.server.address();
+    if (at === null || typeof at === 'string') throw new Error('The agent is not started.');
+    return `${host}:${at.port}`;
+  };
+
+  await shelf.open();
+  // First of all, requests can wait.
+  for (const record of shelf.all()) appHost.route(record);
+  await edge.start();
+  await databases.recover();
+  await deployments.recover();
+  await addons.recover();
+  await apps.recover();
+  await http.listen({ host, port });
+  return {
+    address: address(),
+    edge: edge.address,
+    async close({ stop }) {
+      await http.close();
+      await deployments.close();
+      if (stop) await apps.rest();
+      await runtime.leave();
+      await databases.close({ stop });
+      await edge.close();
+    },
+  };
+}

@@ -1,0 +1,94 @@
+import type { App, Variable } from '../../region/model.js';
+import type { Databases } from '../databases/databases.js';
+import type { Edge } from '../edge/edge.js';
+import type { Runtime, Workload } from '../runtime/runtime.js';
+import type { AppRecord } from './record.js';
+import type { Shelf } from './shelf.js';
+
+/** What the verbs for apps work with. */
+export interface AppHostParts {
+  readonly region: string;
+  readonly shelf: Shelf;
+  readonly databases: Databases;
+  readonly edge: Edge;
+  readonly runtime: Runtime;
+}
+
+/** Brings what runs in line with what is written down of an app. */
+export class AppHost {
+  readonly #parts: AppHostParts;
+
+  constructor(parts: AppHostParts) {
+    this.#parts = parts;
+  }
+
+  /** The app as others see it: with the variables of its addons, which its own outrank. */
+  present(record: AppRecord): App {
+    const { edge, forwardToken, buildGrants, deleting, ...rest } = record;
+    return { ...rest, variables: this.#variables(record) };
+  }
+
+  /** Starts what is wanted and ends what is not; tells the edge. */
+  async run(record: AppRecord): Promise<void> {
+    const workload = this.#workload(record);
+    if (record.started) await this.#parts.runtime.run(workload);
+    else await this.#parts.runtime.stop(workload);
+    this.route(record);
+  }
+
+  async restart(record: AppRecord): Promise<void> {
+    await this.#parts.runtime.stop(this.#workload(record));
+    await this.run(record);
+  }
+
+  /** Tells the edge where requests for the app go now. */
+  route(record: AppRecord): void {
+    const { shelf, edge, runtime, region } = this.#parts;
+    if (record.deleting) return;
+    // An app that is moved within the region has the same domains as the one that came of it.
+    const older = shelf.all().filter(({ createdAt }) => createdAt < record.createdAt);
+    const claimed = new Set(older.flatMap(({ domains }) => domains.map(({ name }) => name)));
+    const domains = record.domains.map(({ name }) => name).filter((name) => !claimed.has(name));
+    edge.setRoute({
+      app: record.id,
+      hostnames: [`${record.name}.${region}.localhost`, ...domains],
+      mode: record.edge,
+      backends: runtime.backends(record.id),
+      forwardToken: record.forwardToken,
+    });
+  }
+
+  #workload(record: AppRecord): Workload {
+    const folder = this.#parts.shelf.folder(record.id);
+    return {
+      app: record.id,
+      folder,
+      build: record.build && buildFolder(folder, record.build.id),
+      commands: record.build?.processTypes ?? {},
+      formation: record.formation,
+      environment: {
+        APP: record.name,
+        ...Object.fromEntries(this.#variables(record).map(({ name, value }) => [name, value])),
+      },
+    };
+  }
+
+  #variables(record: AppRecord): Variable[] {
+    const own = Object.entries(record.variables).map(([name, value]) => ({
+      name,
+      value,
+      from: null,
+    }));
+    const provided = record.addons.flatMap(({ id }) =>
+      Object.entries(this.#parts.databases.variables(id))
+        .filter(([name]) => !Object.hasOwn(record.variables, name))
+        .map(([name, value]) => ({ name, value, from: id })),
+    );
+    return [...provided, ...own].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+}
+
+/** Where the unpacked build of an app is. */
+export function buildFolder(folder: string, build: string): string {
+  return `${folder}/builds/${build}`;
+}

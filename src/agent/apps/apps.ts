@@ -1,0 +1,240 @@
+import type { FormationEntry } from '../../region/model.js';
+import type { InputOf, Verbs as RegionVerbs } from '../../region/region.js';
+import { Refusal } from '../../shared/errors.js';
+import type { Databases } from '../databases/databases.js';
+import type { Edge } from '../edge/edge.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { Behalf, Performs } from '../verbs.js';
+import type { AppHost } from './app-host.js';
+import type { Deployments } from './deployments.js';
+import { type AppRecord, newAppRecord } from './record.js';
+import type { Shelf } from './shelf.js';
+
+type Verbs = Performs<
+  | 'listApps'
+  | 'findApp'
+  | 'health'
+  | 'logs'
+  | 'createApp'
+  | 'deleteApp'
+  | 'renameApp'
+  | 'setSettings'
+  | 'changeVariables'
+  | 'scale'
+  | 'addDomain'
+  | 'removeDomain'
+  | 'setCollaborators'
+  | 'start'
+  | 'stop'
+  | 'restart'
+  | 'freeze'
+  | 'thaw'
+>;
+
+export interface AppsParts {
+  readonly host: AppHost;
+  readonly shelf: Shelf;
+  readonly databases: Databases;
+  readonly edge: Edge;
+  readonly runtime: Runtime;
+  readonly deployments: Deployments;
+}
+
+const hostname = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/;
+
+/** Life of the apps of a region, and their settings. */
+export class Apps implements Verbs {
+  readonly #parts: AppsParts;
+
+  constructor(parts: AppsParts) {
+    this.#parts = parts;
+  }
+
+  /** Finishes removals that were interrupted, and lets run what should. */
+  async recover(): Promise<void> {
+    const { shelf, host } = this.#parts;
+    await Promise.all(
+      shelf
+        .all()
+        .map((record) => (record.deleting ? this.#remove(record.id, null) : host.run(record))),
+    );
+  }
+
+  /** Ends what runs, for as long as the agent is away. */
+  async rest(): Promise<void> {
+    const { shelf, runtime } = this.#parts;
+    await Promise.all(shelf.all().map(({ id }) => runtime.stop(this.#place(id))));
+  }
+
+  async listApps() {
+    const { shelf, host } = this.#parts;
+    return shelf.all().flatMap((record) => (record.deleting ? [] : host.present(record)));
+  }
+
+  async findApp({ ref }: { ref: string }) {
+    const record = this.#parts.shelf.find(ref);
+    return record && this.#parts.host.present(record);
+  }
+
+  async health({ app }: { app: string }) {
+    const { started } = this.#parts.shelf.get(app);
+    const seen = this.#parts.runtime.health(app);
+    return started ? seen : { ...seen, state: 'stopped' as const };
+  }
+
+  async logs({ app, lines }: { app: string; lines: number }) {
+    return this.#parts.runtime.logs(this.#place(app), lines);
+  }
+
+  async createApp(input: { id: string; name: string; owner: AppRecord['owner'] }, by: Behalf) {
+    const { shelf, host } = this.#parts;
+    const record = await shelf.create(newAppRecord({ ...input, madeBy: by }));
+    host.route(record);
+    return host.present(record);
+  }
+
+  async deleteApp({ app }: { app: string }, by: Behalf) {
+    await this.#remove(app, by);
+    return null;
+  }
+
+  async renameApp({ app, name }: { app: string; name: string }, by: Behalf) {
+    const { shelf, host } = this.#parts;
+    const record = await shelf.rename(app, by, name);
+    host.route(record);
+    return host.present(record);
+  }
+
+  setSettings({ app, settings }: InputOf<RegionVerbs['setSettings']>, by: Behalf) {
+    return this.#change(app, by, (record) => ({
+      ...record,
+      settings: {
+        forceHttps: settings.forceHttps ?? record.settings.forceHttps,
+        stickySession: settings.stickySession ?? record.settings.stickySession,
+        routerLogs: settings.routerLogs ?? record.settings.routerLogs,
+      },
+    }));
+  }
+
+  changeVariables(
+    { app, set, unset }: { app: string; set: Record<string, string>; unset: readonly string[] },
+    by: Behalf,
+  ) {
+    return this.#change(app, by, (record) => {
+      const variables = { ...record.variables, ...set };
+      for (const name of unset) delete variables[name];
+      return { ...record, variables };
+    });
+  }
+
+  scale({ app, formation }: { app: string; formation: FormationEntry[] }, by: Behalf) {
+    return this.#change(
+      app,
+      by,
+      (record) => ({ ...record, formation: scaled(record, formation) }),
+      (record) => (record.started ? this.#parts.host.run(record) : Promise.resolve()),
+    );
+  }
+
+  addDomain({ app, domain }: { app: string; domain: AppRecord['domains'][number] }, by: Behalf) {
+    const name = domain.name.toLowerCase();
+    if (!hostname.test(name)) {
+      throw Refusal.invalid('name', `"${domain.name}" is no host name, such as www.example.org.`);
+    }
+    return this.#change(app, by, (record) => {
+      if (record.domains.some(({ id }) => id === domain.id)) return record;
+      const holder = this.#parts.shelf
+        .all()
+        .find((other) => other.domains.some((known) => known.name === name));
+      if (holder && (by === null || holder.frozenBy !== by)) {
+        throw Refusal.conflict('domain_taken', `${name} belongs to an application of this region.`);
+      }
+      return { ...record, domains: [...record.domains, { ...domain, name }] };
+    });
+  }
+
+  removeDomain({ app, domain }: { app: string; domain: string }, by: Behalf) {
+    return this.#change(app, by, (record) => ({
+      ...record,
+      domains: record.domains.filter(({ id }) => id !== domain),
+    }));
+  }
+
+  setCollaborators(
+    { app, collaborators }: { app: string; collaborators: AppRecord['collaborators'] },
+    by: Behalf,
+  ) {
+    return this.#change(app, by, (record) => ({ ...record, collaborators }));
+  }
+
+  async start({ app }: { app: string }, by: Behalf) {
+    await this.#run(app, by, true, (record) => this.#parts.host.run(record));
+    return null;
+  }
+
+  async stop({ app }: { app: string }, by: Behalf) {
+    await this.#run(app, by, false, (record) => this.#parts.host.run(record));
+    return null;
+  }
+
+  async restart({ app }: { app: string }, by: Behalf) {
+    await this.#run(app, by, true, (record) => this.#parts.host.restart(record));
+    return null;
+  }
+
+  async freeze({ app, migration }: { app: string; migration: string }) {
+    await this.#parts.shelf.change(app, migration, (record) => ({
+      ...record,
+      frozenBy: migration,
+    }));
+    return null;
+  }
+
+  async thaw({ app, migration }: { app: string; migration: string }) {
+    const { frozenBy } = this.#parts.shelf.get(app);
+    if (frozenBy !== migration) return null;
+    await this.#parts.shelf.change(app, migration, (record) => ({ ...record, frozenBy: null }));
+    return null;
+  }
+
+  async #remove(app: string, by: Behalf): Promise<void> {
+    const { shelf, edge, runtime, databases, deployments } = this.#parts;
+    await deployments.cancel(app);
+    await shelf.remove(app, by, async ({ id, addons }) => {
+      edge.removeRoute(id);
+      await runtime.stop(this.#place(id));
+      await Promise.all(addons.map((addon) => databases.deprovision(addon.id)));
+    });
+  }
+
+  async #run(app: string, by: Behalf, started: boolean, act: (record: AppRecord) => Promise<void>) {
+    await this.#parts.shelf.change(app, by, (record) => ({ ...record, started }), act);
+  }
+
+  async #change(
+    app: string,
+    by: Behalf,
+    edit: (record: AppRecord) => AppRecord,
+    act?: (record: AppRecord) => Promise<void>,
+  ) {
+    const { shelf, host } = this.#parts;
+    const record = await shelf.change(app, by, edit, act);
+    host.route(record);
+    return host.present(record);
+  }
+
+  #place(app: string) {
+    return { app, folder: this.#parts.shelf.folder(app) };
+  }
+}
+
+function scaled({ build, formation }: AppRecord, wanted: readonly FormationEntry[]) {
+  for (const { name } of wanted) {
+    if (build && !Object.hasOwn(build.processTypes, name)) {
+      const known = Object.keys(build.processTypes).join(', ');
+      throw Refusal.invalid('containers', `The Procfile has no "${name}"; it has ${known}.`);
+    }
+  }
+  const kept = formation.filter(({ name }) => !wanted.some((one) => one.name === name));
+  return [...kept, ...wanted].sort((a, b) => (a.name < b.name ? -1 : 1));
+}

@@ -1,0 +1,301 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { request } from 'undici';
+import {
+  type Build,
+  type Deployment,
+  deployment,
+  type FormationEntry,
+} from '../../region/model.js';
+import { messageOf, Refusal } from '../../shared/errors.js';
+import { newId, newSecret } from '../../shared/ids.js';
+import { readJsonFile, writeJsonFile } from '../../shared/json-file.js';
+import type { Logger } from '../../shared/logging.js';
+import { signalProcess, withVariable } from '../../shared/processes.js';
+import { type Archive, inspectArchive } from '../builds/archive.js';
+import { adoptBuild, artefact, type BuildPlace, makeBuild } from '../builds/build.js';
+import { parseProcfile } from '../builds/procfile.js';
+import type { Sources } from '../builds/sources.js';
+import { appAccount } from '../runtime/host-processes/account.js';
+import { marker } from '../runtime/host-processes/supervised.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { Behalf, Performs } from '../verbs.js';
+import type { AppHost } from './app-host.js';
+import type { AppRecord } from './record.js';
+import type { Shelf } from './shelf.js';
+
+type Verbs = Performs<'deploy' | 'listDeployments' | 'grantBuild' | 'fetchBuild'>;
+
+export interface DeploymentsParts {
+  readonly shelf: Shelf;
+  readonly host: AppHost;
+  readonly runtime: Runtime;
+  readonly sources: Sources;
+  /** A folder for what builds share. */
+  readonly cache: string;
+  /** Where other regions reach this one. */
+  readonly url: () => string;
+  readonly logger: Logger;
+}
+
+interface Underway {
+  readonly deployment: string;
+  readonly ended: Promise<void>;
+  output: string;
+}
+
+/** How long a grant for a build holds, in milliseconds. */
+const grantTime = 3_600_000;
+/** What a deployment's output may have at most, in characters. */
+const longestOutput = 256 * 1024;
+/** Builds that are kept beside the one that runs. */
+const keptBuilds = 2;
+
+/** Builds of apps: made from sources, or fetched from another region. */
+export class Deployments implements Verbs {
+  readonly #parts: DeploymentsParts;
+  /** What is being built, by app. */
+  readonly #under = new Map<string, Underway>();
+
+  constructor(parts: DeploymentsParts) {
+    this.#parts = parts;
+  }
+
+  /** Ends and marks as failed what was being built when the agent died. */
+  async recover(): Promise<void> {
+    const apps = this.#parts.shelf.all().map(({ id }) => id);
+    endBuilders((app) => apps.includes(app));
+    for (const app of apps) {
+      const builds = await readdir(this.#builds(app)).catch(() => []);
+      const unfinished = builds.filter((name) => name.endsWith('.new'));
+      for (const name of unfinished) await rm(join(this.#builds(app), name), { recursive: true });
+      for (const made of await this.listDeployments({ app })) {
+        if (made.status !== 'building') continue;
+        const output = `${made.output}The build was interrupted. Deploy again.\n`;
+        await this.#write(app, { ...made, status: 'error', finishedAt: now(), output });
+      }
+    }
+  }
+
+  /** Gives up what is being built for an app. */
+  async cancel(app: string): Promise<void> {
+    const underway = this.#under.get(app);
+    if (!underway) return;
+    endBuilders((of) => of === app);
+    await underway.ended;
+  }
+
+  /** Gives up all that is being built. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#under.keys()].map((app) => this.cancel(app)));
+  }
+
+  /** Newest first. */
+  async listDeployments({ app }: { app: string }): Promise<Deployment[]> {
+    this.#parts.shelf.get(app);
+    const names = await readdir(this.#folder(app)).catch(() => []); // none yet
+    const found = await Promise.all(
+      names.map((name) => readJsonFile(join(this.#folder(app), name), deployment)),
+    );
+    const underway = this.#under.get(app);
+    return found
+      .flatMap((one) => one ?? [])
+      .map((one) => (one.id === underway?.deployment ? { ...one, output: underway.output } : one))
+      .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+  }
+
+  async deploy({ app, source }: { app: string; source: string }, by: Behalf): Promise<Deployment> {
+    const { shelf, sources } = this.#parts;
+    const file = await sources.find(source);
+    const archive = await inspectArchive(file);
+    parseProcfile(archive.procfile);
+    const begun: Deployment = {
+      id: newId(),
+      status: 'building',
+      createdAt: now(),
+      finishedAt: null,
+      output: '',
+    };
+    await shelf.change(app, by, async (record) => {
+      if (this.#under.has(app)) {
+        throw Refusal.conflict('deploying', 'A deployment is under way. Wait for its end.');
+      }
+      await mkdir(this.#folder(app), { recursive: true, mode: 0o700 });
+      await this.#write(app, begun);
+      return record;
+    });
+    this.#build(app, begun, { file, archive }, by);
+    return begun;
+  }
+
+  async grantBuild({ app }: { app: string }, by: Behalf) {
+    const token = newSecret();
+    await this.#parts.shelf.change(app, by, (record) => {
+      if (!record.build) throw Refusal.conflict('no_build', `${record.name} has no build.`);
+      const grant = {
+        digest: digest(token),
+        build: record.build.id,
+        until: Date.now() + grantTime,
+      };
+      const valid = record.buildGrants.filter(({ until }) => until > Date.now());
+      return { ...record, buildGrants: [...valid, grant] };
+    });
+    return { url: `${this.#parts.url()}/v1/builds/${app}`, token };
+  }
+
+  /** The archive that a token was granted for, once. @throws Refusal `unauthorized` */
+  async openBuild(app: string, token: string): Promise<NodeJS.ReadableStream> {
+    const given = Buffer.from(digest(token));
+    const record = this.#parts.shelf.find(app);
+    const grant = record?.buildGrants.find(
+      (one) => timingSafeEqual(Buffer.from(one.digest), given) && one.until > Date.now(),
+    );
+    if (!record || !grant) throw new Refusal('unauthorized', 'There is no such build for you.');
+    await this.#parts.shelf.change(app, record.frozenBy, (latest) => ({
+      ...latest,
+      buildGrants: latest.buildGrants.filter((one) => one !== grant),
+    }));
+    return createReadStream(artefact(this.#builds(app), grant.build));
+  }
+
+  async fetchBuild(
+    { app, build, url, token }: { app: string; build: Build; url: string; token: string },
+    by: Behalf,
+  ) {
+    const { shelf } = this.#parts;
+    await shelf.change(app, by, async (record) => {
+      if (record.build?.digest === build.digest) return record;
+      const place = await this.#place(app);
+      const file = `${artefact(place.folder, build.id)}.new`;
+      const answer = await request(url, { headers: { authorization: `Bearer ${token}` } });
+      if (answer.statusCode !== 200) {
+        await answer.body.dump();
+        throw new Refusal(
+          'unavailable',
+          `The other region refused the build (${answer.statusCode}).`,
+        );
+      }
+      await pipeline(answer.body, createWriteStream(file, { mode: 0o600 }));
+      await adoptBuild(file, place, build);
+      return { ...record, build };
+    });
+    return null;
+  }
+
+  /** Builds in the background; what becomes of it is in the deployment. */
+  #build(
+    app: string,
+    begun: Deployment,
+    source: { file: string; archive: Archive },
+    by: Behalf,
+  ): void {
+    let done: () => void = () => undefined;
+    const ended = new Promise<void>((resolve) => {
+      done = resolve;
+    });
+    const underway: Underway = { deployment: begun.id, ended, output: '' };
+    this.#under.set(app, underway);
+    const print = (text: string) => {
+      if (underway.output.length < longestOutput) underway.output += text;
+    };
+    this.#buildAndRun(app, source, by, print)
+      .then(
+        () => 'success' as const,
+        (error) => {
+          print(`${messageOf(error)}\nThe application runs as before.\n`);
+          this.#parts.logger.info({ err: error, app }, 'a deployment failed');
+          return 'error' as const;
+        },
+      )
+      .then(async (status) => {
+        if (!this.#parts.shelf.find(app)) return; // removed meanwhile
+        const { output } = underway;
+        await this.#write(app, { ...begun, status, finishedAt: now(), output });
+        await this.#note(app, `deployment ${begun.id} ended: ${status}`);
+      })
+      .catch((error) => this.#parts.logger.error({ err: error, app }, 'a deployment is lost'))
+      .finally(() => {
+        this.#under.delete(app);
+        done();
+      });
+  }
+
+  async #buildAndRun(
+    app: string,
+    source: { file: string; archive: Archive },
+    by: Behalf,
+    print: (text: string) => void,
+  ): Promise<void> {
+    const { shelf, host } = this.#parts;
+    const build = await makeBuild(source, await this.#place(app), { app, id: newId(), print });
+    await shelf.change(
+      app,
+      by,
+      (record) => ({ ...record, ...deployed(record, build) }),
+      (record) => host.restart(record),
+    );
+    print(`Deployed. Process types: ${Object.keys(build.processTypes).join(', ')}.\n`);
+    await this.#forgetOld(app, build.id);
+  }
+
+  async #note(app: string, line: string): Promise<void> {
+    await this.#parts.runtime.note({ app, folder: this.#parts.shelf.folder(app) }, line);
+  }
+
+  async #forgetOld(app: string, current: string): Promise<void> {
+    const names = (await readdir(this.#builds(app))).filter((name) => !name.includes('.'));
+    // Ids do not tell their age; what runs stays, and of the others the last few found.
+    const old = names.filter((name) => name !== current).slice(keptBuilds);
+    for (const id of old) {
+      await rm(join(this.#builds(app), id), { recursive: true, force: true });
+      await rm(artefact(this.#builds(app), id), { force: true });
+    }
+  }
+
+  async #place(app: string): Promise<BuildPlace> {
+    const folder = this.#builds(app);
+    await mkdir(folder, { recursive: true, mode: 0o711 });
+    return { folder, cache: this.#parts.cache, owner: appAccount(folder) };
+  }
+
+  #builds(app: string): string {
+    return join(this.#parts.shelf.folder(app), 'builds');
+  }
+
+  #folder(app: string): string {
+    return join(this.#parts.shelf.folder(app), 'deployments');
+  }
+
+  async #write(app: string, made: Deployment): Promise<void> {
+    await writeJsonFile(join(this.#folder(app), `${made.id}.json`), made);
+  }
+}
+
+const now = () => new Date().toISOString();
+
+/** Ends what builds the apps that are meant. */
+function endBuilders(isMeant: (app: string) => boolean): void {
+  for (const { process, value } of withVariable(marker)) {
+    const [app, what] = value.split('/');
+    if (what === 'build' && app && isMeant(app)) signalProcess(process, 'SIGKILL');
+  }
+}
+
+/** What a deployment changes: the first one starts the app, with one web process. */
+function deployed(
+  record: AppRecord,
+  build: Build,
+): Pick<AppRecord, 'build' | 'formation' | 'started'> {
+  const formation = Object.keys(build.processTypes).map((name): FormationEntry => {
+    const known = record.formation.find((entry) => entry.name === name);
+    return known ?? { name, amount: name === 'web' && record.build === null ? 1 : 0 };
+  });
+  return { build, formation, started: record.started || record.build === null };
+}
+
+function digest(token: string): string {
+  return createHash('sha256').update(token).digest('hex');
+}

@@ -1,0 +1,70 @@
+import type { VerbName } from '../region/region.js';
+import type { Addons } from './apps/addons.js';
+import type { Apps } from './apps/apps.js';
+import type { Deployments } from './apps/deployments.js';
+import type { Traffic } from './apps/traffic.js';
+import type { Databases } from './databases/databases.js';
+import type { Performs } from './verbs.js';
+
+export interface Rooms {
+  readonly apps: Apps;
+  readonly deployments: Deployments;
+  readonly addons: Addons;
+  readonly databases: Databases;
+  readonly traffic: Traffic;
+  readonly describe: Performs<'describe'>['describe'];
+}
+
+/** Every verb of the region protocol, and who does it. */
+export function performs(rooms: Rooms): Performs<VerbName> {
+  const { apps, deployments, addons, databases, traffic } = rooms;
+  return {
+    describe: rooms.describe,
+    listApps: () => apps.listApps(),
+    findApp: (input) => apps.findApp(input),
+    health: (input) => apps.health(input),
+    logs: (input) => apps.logs(input),
+    createApp: (input, by) => apps.createApp(input, by),
+    deleteApp: (input, by) => apps.deleteApp(input, by),
+    renameApp: (input, by) => apps.renameApp(input, by),
+    setSettings: (input, by) => apps.setSettings(input, by),
+    changeVariables: (input, by) => apps.changeVariables(input, by),
+    scale: (input, by) => apps.scale(input, by),
+    addDomain: (input, by) => apps.addDomain(input, by),
+    removeDomain: (input, by) => apps.removeDomain(input, by),
+    setCollaborators: (input, by) => apps.setCollaborators(input, by),
+    start: (input, by) => apps.start(input, by),
+    stop: (input, by) => apps.stop(input, by),
+    restart: (input, by) => apps.restart(input, by),
+    freeze: (input) => apps.freeze(input),
+    thaw: (input) => apps.thaw(input),
+
+    listDeployments: (input) => deployments.listDeployments(input),
+    deploy: (input, by) => deployments.deploy(input, by),
+    grantBuild: (input, by) => deployments.grantBuild(input, by),
+    fetchBuild: (input, by) => deployments.fetchBuild(input, by),
+
+    addAddon: (input, by) => addons.addAddon(input, by),
+    removeAddon: (input, by) => addons.removeAddon(input, by),
+
+    inspect: (input) => databases.inspect(input),
+    grantFollow: (input) => databases.grantFollow(input),
+    revokeFollow: (input) => databases.revokeFollow(input),
+    follow: (input) => databases.follow(input),
+    following: (input) => databases.following(input),
+    flush: (input) => databases.flush(input),
+    position: (input) => databases.position(input),
+    waitFor: (input) => databases.waitFor(input),
+    fence: (input) => databases.fence(input),
+    unfence: (input) => databases.unfence(input),
+    promote: (input) => databases.promote(input),
+    followBack: (input) => databases.followBack(input),
+    standDown: (input) => databases.standDown(input),
+
+    hold: (input, by) => traffic.hold(input, by),
+    serve: (input, by) => traffic.serve(input, by),
+    grantForward: (input, by) => traffic.grantForward(input, by),
+    forward: (input, by) => traffic.forward(input, by),
+    holdReport: (input) => traffic.holdReport(input),
+  };
+}

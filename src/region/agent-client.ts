@@ -1,0 +1,183 @@
+import { Readable } from 'node:stream';
+import pRetry from 'p-retry';
+import { Agent, request } from 'undici';
+import { z } from 'zod';
+import { Refusal, type RefusalKind, statusOf } from '../shared/errors.js';
+import {
+  type InputOf,
+  type OutputOf,
+  type Region,
+  type VerbName,
+  type Verbs,
+  verbNamed,
+} from './region.js';
+
+export interface AgentAddress {
+  readonly name: string;
+  /** Such as `http://10.0.0.5:4100`. */
+  readonly url: string;
+  /** What the agent lets the control plane in with. */
+  readonly token: string;
+}
+
+interface Behalf {
+  readonly migration: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** For how long an agent that cannot be reached is tried again, in milliseconds. */
+const patience = { migration: 20_000, owner: 2_000 };
+
+const refusal = z.object({
+  kind: z.custom<RefusalKind>((kind) => typeof kind === 'string' && Object.hasOwn(statusOf, kind)),
+  message: z.string(),
+  details: z.object({
+    resource: z.string().optional(),
+    code: z.string().optional(),
+    fields: z.record(z.string(), z.array(z.string())).optional(),
+  }),
+});
+
+/** Verbs may take long to answer; that an agent is gone, its connection tells. */
+const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connectTimeout: 5_000 });
+
+/** A region whose agent is reached over HTTP. An agent that restarts is waited for. */
+export class AgentClient implements Region {
+  readonly name: string;
+  readonly #address: AgentAddress;
+  readonly #behalf: Behalf | null;
+
+  constructor(address: AgentAddress, behalf: Behalf | null = null) {
+    this.name = address.name;
+    this.#address = address;
+    this.#behalf = behalf;
+  }
+
+  readonly describe = this.#verb('describe');
+  readonly listApps = this.#verb('listApps');
+  readonly findApp = this.#verb('findApp');
+  readonly health = this.#verb('health');
+  readonly logs = this.#verb('logs');
+  readonly listDeployments = this.#verb('listDeployments');
+  readonly createApp = this.#verb('createApp');
+  readonly deleteApp = this.#verb('deleteApp');
+  readonly renameApp = this.#verb('renameApp');
+  readonly setSettings = this.#verb('setSettings');
+  readonly changeVariables = this.#verb('changeVariables');
+  readonly scale = this.#verb('scale');
+  readonly addDomain = this.#verb('addDomain');
+  readonly removeDomain = this.#verb('removeDomain');
+  readonly setCollaborators = this.#verb('setCollaborators');
+  readonly start = this.#verb('start');
+  readonly stop = this.#verb('stop');
+  readonly restart = this.#verb('restart');
+  readonly freeze = this.#verb('freeze');
+  readonly thaw = this.#verb('thaw');
+  readonly deploy = this.#verb('deploy');
+  readonly grantBuild = this.#verb('grantBuild');
+  readonly fetchBuild = this.#verb('fetchBuild');
+  readonly addAddon = this.#verb('addAddon');
+  readonly removeAddon = this.#verb('removeAddon');
+  readonly inspect = this.#verb('inspect');
+  readonly grantFollow = this.#verb('grantFollow');
+  readonly revokeFollow = this.#verb('revokeFollow');
+  readonly follow = this.#verb('follow');
+  readonly following = this.#verb('following');
+  readonly flush = this.#verb('flush');
+  readonly position = this.#verb('position');
+  readonly waitFor = this.#verb('waitFor');
+  readonly fence = this.#verb('fence');
+  readonly unfence = this.#verb('unfence');
+  readonly promote = this.#verb('promote');
+  readonly followBack = this.#verb('followBack');
+  readonly standDown = this.#verb('standDown');
+  readonly hold = this.#verb('hold');
+  readonly serve = this.#verb('serve');
+  readonly grantForward = this.#verb('grantForward');
+  readonly forward = this.#verb('forward');
+  readonly holdReport = this.#verb('holdReport');
+
+  onBehalfOf(migration: string, signal?: AbortSignal): Region {
+    return new AgentClient(this.#address, { migration, signal });
+  }
+
+  async storeSource(source: string, archive: NodeJS.ReadableStream): Promise<void> {
+    const answer = await this.#send('PUT', `/v1/sources/${source}`, {
+      body: Readable.from(archive),
+    }).catch((error) => {
+      throw isUnreachable(error) ? this.#unreachable() : error;
+    });
+    this.#parse(answer);
+  }
+
+  #verb<V extends VerbName>(name: V) {
+    return async (input: InputOf<Verbs[V]>): Promise<OutputOf<Verbs[V]>> => {
+      const body = JSON.stringify(input);
+      const answer = await pRetry(() => this.#send('POST', `/v1/${name}`, { body }), {
+        retries: Number.POSITIVE_INFINITY,
+        minTimeout: 50,
+        maxTimeout: 500,
+        maxRetryTime: this.#behalf ? patience.migration : patience.owner,
+        ...(this.#behalf?.signal && { signal: this.#behalf.signal }),
+        // What a migration asks for may be asked for twice; what an owner does, only before it was heard.
+        shouldRetry: ({ error }) => (this.#behalf ? isUnreachable(error) : isUnheard(error)),
+      }).catch((error) => {
+        throw isUnreachable(error) ? this.#unreachable() : error;
+      });
+      return verbNamed(name).output.parse(this.#parse(answer));
+    };
+  }
+
+  async #send(
+    method: 'POST' | 'PUT',
+    path: string,
+    { body }: { body: string | Readable },
+  ): Promise<{ status: number; text: string }> {
+    const { url, token } = this.#address;
+    const answer = await request(`${url}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': method === 'POST' ? 'application/json' : 'application/gzip',
+        ...(this.#behalf && { 'godwit-migration': this.#behalf.migration }),
+      },
+      body,
+      dispatcher,
+      signal: this.#behalf?.signal ?? null,
+    });
+    return { status: answer.statusCode, text: await answer.body.text() };
+  }
+
+  #parse({ status, text }: { status: number; text: string }): unknown {
+    const json: unknown = JSON.parse(text);
+    if (status < 300) return json;
+    const { success, data } = refusal.safeParse(json);
+    if (success) throw new Refusal(data.kind, data.message, data.details);
+    throw new Error(`Region ${this.name} failed (${status}); the log of its agent says how.`);
+  }
+
+  #unreachable(): Refusal {
+    return new Refusal(
+      'unavailable',
+      `Region ${this.name} cannot be reached. Start its agent, then try again.`,
+    );
+  }
+}
+
+const codes = {
+  unheard: ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'UND_ERR_CONNECT_TIMEOUT'],
+  brokenOff: ['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'UND_ERR_SOCKET'],
+};
+
+/** Whether the agent cannot have heard of the request. */
+function isUnheard(error: unknown): boolean {
+  return codes.unheard.includes(codeOf(error));
+}
+
+function isUnreachable(error: unknown): boolean {
+  return isUnheard(error) || codes.brokenOff.includes(codeOf(error));
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}

@@ -1,0 +1,319 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pino } from 'pino';
+import { create } from 'tar';
+import { request } from 'undici';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Agent, startAgent } from '../../src/agent/agent.js';
+import { AgentClient } from '../../src/region/agent-client.js';
+import { freePort } from '../../src/shared/free-port.js';
+import { newId } from '../../src/shared/ids.js';
+import { signalProcess, withVariable } from '../../src/shared/processes.js';
+import { until } from '../../src/shared/until.js';
+
+const cleanUp: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const step of cleanUp.splice(0).reverse()) await step();
+});
+
+const owner = { id: 'u1', username: 'ada', email: 'ada@example.org' };
+const token = 'a token of this test';
+const logger = pino({ level: 'silent' });
+
+class TestRegion {
+  agent: Agent | null = null;
+  readonly client: AgentClient;
+
+  private constructor(
+    readonly dir: string,
+    readonly port: number,
+    readonly edgePort: number,
+    readonly name: string,
+  ) {
+    this.client = new AgentClient({ name, url: `http://127.0.0.1:${port}`, token });
+  }
+
+  static async start(name = 'here'): Promise<TestRegion> {
+    const dir = await mkdtemp(join(tmpdir(), 'godwit-test-'));
+    cleanUp.push(() => rm(dir, { recursive: true, force: true }));
+    const region = new TestRegion(dir, await freePort(), await freePort(), name);
+    await region.open();
+    cleanUp.push(async () => region.agent?.close({ stop: true }));
+    return region;
+  }
+
+  async open(): Promise<void> {
+    const { name, dir, port, edgePort } = this;
+    this.agent = await startAgent({ name, dir, host: '127.0.0.1', port, edgePort, token, logger });
+  }
+
+  /** As after the death of the agent: what it hosts goes on. */
+  async restart(): Promise<void> {
+    await this.agent?.close({ stop: false });
+    await this.open();
+  }
+
+  async create(name = 'demo'): Promise<string> {
+    return (await this.client.createApp({ id: newId(), name, owner })).id;
+  }
+
+  async deploy(app: string, files: Record<string, string>) {
+    const source = newId();
+    await this.client.storeSource(source, await archive(files));
+    const { id } = await this.client.deploy({ app, source });
+    return until(
+      async () => {
+        const all = await this.client.listDeployments({ app });
+        const found = all.find((one) => one.id === id);
+        return found && found.status !== 'building' && found;
+      },
+      { timeout: 30_000, what: 'the deployment' },
+    );
+  }
+
+  async healthy(app: string): Promise<void> {
+    await until(async () => (await this.client.health({ app })).state === 'healthy', {
+      timeout: 20_000,
+      what: 'the app to be healthy',
+    });
+  }
+
+  async get(path: string, host = `demo.${this.name}.localhost`): Promise<string> {
+    const url = `http://127.0.0.1:${this.edgePort}${path}`;
+    return (await request(url, { headers: { host } })).body.text();
+  }
+}
+
+async function archive(files: Record<string, string>): Promise<NodeJS.ReadableStream> {
+  const folder = await mkdtemp(join(tmpdir(), 'godwit-source-'));
+  cleanUp.push(() => rm(folder, { recursive: true, force: true }));
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), text);
+  }
+  return Readable.from(create({ gzip: true, cwd: folder }, Object.keys(files)));
+}
+
+const processesOf = (app: string) =>
+  withVariable('GODWIT_PROCESS').filter(({ value }) => value.startsWith(`${app}/`));
+
+const web = `
+import http from 'node:http';
+const server = http.createServer((request, response) => {
+  if (request.url === '/crash') process.exit(3);
+  response.end(JSON.stringify({ pid: process.pid, greeting: process.env.GREETING, build: 1 }));
+});
+server.listen(process.env.PORT, () => console.log('listening'));
+process.on('SIGTERM', () => { console.log('bye'); server.close(); server.closeIdleConnections(); });
+`;
+const demo = {
+  Procfile: 'web: node web.mjs\nworker: node worker.mjs\n',
+  'web.mjs': web,
+  'worker.mjs': `console.log('working'); setInterval(() => undefined, 1000);`,
+};
+
+describe('an app in a region', () => {
+  it('is deployed, scaled, configured, restarted and removed', async () => {
+    const region = await TestRegion.start();
+    const { client } = region;
+    const app = await region.create();
+    expect(await client.createApp({ id: app, name: 'demo', owner })).toMatchObject({ id: app });
+    const deployed = await region.deploy(app, demo);
+    expect(deployed).toMatchObject({ status: 'success' });
+    await region.healthy(app);
+    expect(JSON.parse(await region.get('/'))).toMatchObject({ build: 1 });
+
+    await client.changeVariables({ app, set: { GREETING: 'hello' }, unset: [] });
+    await client.scale({
+      app,
+      formation: [
+        { name: 'web', amount: 2 },
+        { name: 'worker', amount: 1 },
+      ],
+    });
+    await client.restart({ app });
+    await region.healthy(app);
+    const answers = [await region.get('/'), await region.get('/')].map((text) => JSON.parse(text));
+    expect(new Set(answers.map(({ pid }) => pid)).size).toBe(2);
+    expect(answers[0].greeting).toBe('hello');
+    const log = (await client.logs({ app, lines: 100 })).join('\n');
+    expect(log).toMatch(/\[web-1\] listening/);
+    expect(log).toMatch(/\[worker-1\] working/);
+    expect(log).toMatch(/\[web-1\] bye/);
+
+    await client.stop({ app });
+    expect(processesOf(app)).toEqual([]);
+    expect((await client.health({ app })).state).toBe('stopped');
+    await client.start({ app });
+    await region.healthy(app);
+    await client.deleteApp({ app });
+    await client.deleteApp({ app });
+    expect(processesOf(app)).toEqual([]);
+    expect(await readdir(join(region.dir, 'apps'))).toEqual([]);
+  });
+
+  it('outlives its agent, and is found again', async () => {
+    const region = await TestRegion.start();
+    const app = await region.create();
+    await region.client.addAddon({
+      app,
+      id: newId(),
+      product: 'postgresql',
+      plan: 'postgresql-sandbox',
+      version: null,
+      role: 'primary',
+    });
+    await region.deploy(app, demo);
+    await region.healthy(app);
+    const before = await region.get('/');
+    await region.restart();
+    await region.healthy(app);
+    expect(await region.get('/')).toBe(before);
+    const found = await region.client.findApp({ ref: 'demo' });
+    expect(found?.variables.map(({ name }) => name)).toEqual([
+      'DATABASE_URL',
+      'SCALINGO_POSTGRESQL_URL',
+    ]);
+    await region.agent?.close({ stop: true });
+    expect(processesOf(app)).toEqual([]);
+    await region.open();
+    await region.healthy(app);
+    expect(await region.get('/')).not.toBe(before);
+  });
+
+  it('is started again after a crash, also of an adopted process', async () => {
+    const region = await TestRegion.start();
+    const app = await region.create();
+    await region.deploy(app, demo);
+    await region.healthy(app);
+    await region.restart();
+    await region.healthy(app);
+    const before = JSON.parse(await region.get('/')).pid;
+    const [web] = processesOf(app).filter(({ process }) => process.pid === before);
+    if (web) signalProcess(web.process, 'SIGKILL');
+    const after = await until(
+      async () => {
+        const text = await region.get('/');
+        return text.startsWith('{') && JSON.parse(text).pid;
+      },
+      { timeout: 20_000, what: 'the app to answer again' },
+    );
+    expect(after).not.toBe(before);
+  });
+
+  it('says why it does not become healthy', async () => {
+    const region = await TestRegion.start();
+    const app = await region.create();
+    await region.deploy(app, {
+      Procfile: 'web: node web.mjs',
+      'web.mjs': `console.log('no database here'); process.exit(1);`,
+    });
+    const { reason } = await until(
+      async () => {
+        const health = await region.client.health({ app });
+        return health.state === 'unhealthy' && health;
+      },
+      { timeout: 20_000, what: 'the verdict' },
+    );
+    expect(reason).toMatch(/web-1 has ended 3 times in a row[\s\S]*no database here/);
+  });
+
+  it('keeps running when a deployment fails', async () => {
+    const region = await TestRegion.start();
+    const app = await region.create();
+    await region.deploy(app, demo);
+    await region.healthy(app);
+    const failed = await region.deploy(app, {
+      ...demo,
+      'package.json': '{"scripts":{"build":"exit 7"}}',
+    });
+    expect(failed).toMatchObject({ status: 'error' });
+    expect(failed.output).toMatch(/npm run ended with code 7/);
+    expect(JSON.parse(await region.get('/'))).toMatchObject({ build: 1 });
+  });
+
+  it('is refused what is wrong, and nothing changes', async () => {
+    const region = await TestRegion.start();
+    const { client } = region;
+    const app = await region.create();
+    await expect(region.create()).rejects.toMatchObject({ kind: 'conflict' });
+    await expect(
+      client.addDomain({ app, domain: { id: newId(), name: 'no name', canonical: false } }),
+    ).rejects.toMatchObject({ kind: 'invalid' });
+    await expect(client.deploy({ app, source: newId() })).rejects.toMatchObject({
+      kind: 'invalid',
+    });
+    await expect(client.health({ app: newId() })).rejects.toMatchObject({ kind: 'not-found' });
+    await expect(
+      client.addAddon({
+        app,
+        id: newId(),
+        product: 'postgresql',
+        plan: 'postgresql-sandbox',
+        version: '9',
+        role: 'primary',
+      }),
+    ).rejects.toMatchObject({ kind: 'invalid' });
+    const stranger = new AgentClient({
+      name: 'here',
+      url: `http://127.0.0.1:${region.port}`,
+      token: 'wrong',
+    });
+    await expect(stranger.listApps({})).rejects.toMatchObject({ kind: 'unauthorized' });
+
+    const [mine, other] = [randomUUID(), randomUUID()];
+    await client.freeze({ app, migration: mine });
+    await expect(client.changeVariables({ app, set: { A: 'b' }, unset: [] })).rejects.toMatchObject(
+      { kind: 'conflict', details: { code: 'frozen' } },
+    );
+    await expect(client.onBehalfOf(other).deleteApp({ app })).rejects.toMatchObject({
+      kind: 'conflict',
+    });
+    await client.onBehalfOf(mine).changeVariables({ app, set: { A: 'b' }, unset: [] });
+    await client.thaw({ app, migration: other });
+    await expect(client.restart({ app })).rejects.toMatchObject({ kind: 'conflict' });
+    await client.thaw({ app, migration: mine });
+    expect((await client.findApp({ ref: app }))?.variables).toEqual([
+      { name: 'A', value: 'b', from: null },
+    ]);
+  });
+
+  it('gives a name to one only', async () => {
+    const region = await TestRegion.start();
+    const all = await Promise.allSettled(Array.from({ length: 50 }, () => region.create('wanted')));
+    expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect(await region.client.listApps({})).toHaveLength(1);
+  });
+});
+
+describe('two regions', () => {
+  it('hand over a build, once, and forward requests', async () => {
+    const [here, there] = [await TestRegion.start('here'), await TestRegion.start('there')];
+    const [app, twin] = [await here.create(), await there.create()];
+    await here.deploy(app, demo);
+    const build = (await here.client.findApp({ ref: app }))?.build;
+    if (!build) throw new Error('there is no build');
+    const grant = await here.client.grantBuild({ app });
+    await there.client.fetchBuild({ app: twin, build, ...grant });
+    await expect(
+      there.client.fetchBuild({ app: twin, build: { ...build, digest: 'x' }, ...grant }),
+    ).rejects.toMatchObject({ kind: 'unavailable' });
+    await there.client.scale({ app: twin, formation: [{ name: 'web', amount: 1 }] });
+    await there.client.start({ app: twin });
+    await there.healthy(twin);
+    const migration = here.client.onBehalfOf(randomUUID());
+    await migration.hold({ app, budget: 20_000 });
+    const waiting = here.get('/');
+    await until(async () => (await migration.holdReport({ app })).holding === 1, {
+      timeout: 5_000,
+      what: 'the request to wait',
+    });
+    await migration.forward({ app, ...(await there.client.grantForward({ app: twin })) });
+    expect(await waiting).toBe(await there.get('/', 'demo.there.localhost'));
+    await here.restart();
+    expect(await here.get('/')).toBe(await there.get('/', 'demo.there.localhost'));
+  });
+});
