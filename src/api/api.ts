@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto';
+import rateLimit from '@fastify/rate-limit';
+import swagger from '@fastify/swagger';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import {
+  jsonSchemaTransform,
+  serializerCompiler,
+  validatorCompiler,
+} from 'fastify-type-provider-zod';
+import { Refusal } from '../shared/errors.js';
+import { authenticate } from './auth/authenticate.js';
+import type { ApiContext } from './context.js';
+import { answerError, noRoute } from './errors.js';
+import { accountRoutes } from './platform/account.js';
+import { addonRoutes } from './platform/addons.js';
+import { appRoutes } from './platform/apps.js';
+import { collaboratorRoutes } from './platform/collaborators.js';
+import { containerRoutes } from './platform/containers.js';
+import { deploymentRoutes } from './platform/deployments.js';
+import { domainRoutes } from './platform/domains.js';
+import { logLineRoutes, logRoutes } from './platform/logs.js';
+import { sourceRoutes, uploadRoutes } from './platform/sources.js';
+import { variableRoutes } from './platform/variables.js';
+import { regionMigrationRoutes } from './region-migrations/routes.js';
+
+export interface ApiOptions {
+  /** Requests a minute that one token, or one address without a token, may make. */
+  readonly requestsPerMinute: number;
+  /** Whether what the API stands on works. @throws when it does not */
+  readonly checkHealth: () => Promise<void>;
+}
+
+const anyRegion = '/regions/:region/v1';
+
+/** The public HTTP API. `/v1` addresses the default region, `/regions/<name>/v1` any. */
+export async function buildApi(context: ApiContext, options: ApiOptions): Promise<FastifyInstance> {
+  const loggerInstance: FastifyBaseLogger = context.logger;
+  const app = fastify({
+    loggerInstance,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: 1024 ** 2,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 200 },
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler((error, _, reply) => answerError(error, reply, context.logger));
+  app.setNotFoundHandler((request) => noRoute(request));
+  app.decorateRequest('user', null);
+  app.decorateRequest('region', context.registry.default);
+  app.addHook('onRequest', async (request) => {
+    const { params } = request;
+    if (typeof params === 'object' && params !== null && 'region' in params) {
+      request.region = String(params.region);
+    }
+  });
+  readJsonWhateverItsType(app);
+
+  await app.register(rateLimit, {
+    max: options.requestsPerMinute,
+    timeWindow: 60_000,
+    keyGenerator: ({ headers, ip }) =>
+      headers.authorization ? createHash('sha256').update(headers.authorization).digest('hex') : ip,
+    errorResponseBuilder: (_, { after }) =>
+      new Refusal('too-many', `Too many requests. Try again in ${after}.`),
+  });
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Godwit',
+        description:
+          'Moves running applications between regions. `/v1` addresses the default region; the same routes under `/regions/<name>/v1` address any.',
+        version: '1',
+      },
+      components: {
+        securitySchemes: {
+          token: {
+            type: 'http',
+            scheme: 'basic',
+            description: 'Empty user, API token as password',
+          },
+          session: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        },
+      },
+      security: [{ token: [] }, { session: [] }],
+    },
+    transform: (route) => {
+      const transformed = jsonSchemaTransform(route);
+      const isSecond = route.url.startsWith(anyRegion);
+      return isSecond
+        ? { ...transformed, schema: { ...transformed.schema, hide: true } }
+        : transformed;
+    },
+  });
+
+  app.get('/healthz', { schema: { hide: true } }, async () => {
+    await options.checkHealth();
+    return { status: 'ok' };
+  });
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+
+  for (const prefix of ['/v1', anyRegion]) {
+    await app.register(
+      async (api) => {
+        await api.register(uploadRoutes(context));
+        await api.register(logLineRoutes(context));
+        await api.register(async (guarded) => {
+          authenticate(guarded, context.accounts, context.signer);
+          await guarded.register(accountRoutes(context));
+          await guarded.register(appRoutes(context));
+          await guarded.register(variableRoutes(context));
+          await guarded.register(containerRoutes(context));
+          await guarded.register(logRoutes(context));
+          await guarded.register(sourceRoutes(context));
+          await guarded.register(deploymentRoutes(context));
+          await guarded.register(addonRoutes(context));
+          await guarded.register(domainRoutes(context));
+          await guarded.register(collaboratorRoutes(context));
+          await guarded.register(regionMigrationRoutes(context));
+        });
+      },
+      { prefix },
+    );
+  }
+  return app;
+}
+
+/** `curl -d` calls JSON a form; nobody sends this API anything but JSON. */
+function readJsonWhateverItsType(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => {
+    if (text === '') return done(null, undefined);
+    try {
+      done(null, JSON.parse(String(text)));
+    } catch {
+      done(new Refusal('bad-request', 'The body is not JSON. Send a JSON object.'));
+    }
+  });
+}

@@ -1,0 +1,57 @@
+import type { FastifyInstance } from 'fastify';
+import type { User } from '../../region/model.js';
+import { Refusal } from '../../shared/errors.js';
+import type { Accounts } from './accounts.js';
+import type { Signer } from './signer.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks; null where anybody may. */
+    user: User | null;
+  }
+}
+
+/** Lets in whoever shows an API token (HTTP Basic, empty user) or a session token (Bearer). */
+export function authenticate(app: FastifyInstance, accounts: Accounts, signer: Signer): void {
+  app.addHook('onRequest', async (request) => {
+    request.user = await whoAsks(request.headers.authorization ?? '', accounts, signer);
+  });
+}
+
+/** Who asks. */
+export function userOf(request: { readonly user: User | null }): User {
+  if (request.user) return request.user;
+  throw unauthorized();
+}
+
+async function whoAsks(authorization: string, accounts: Accounts, signer: Signer): Promise<User> {
+  const [scheme = '', credentials = ''] = authorization.split(' ', 2);
+  switch (scheme.toLowerCase()) {
+    case 'basic': {
+      const token = passwordOf(credentials);
+      const user = token === null ? null : await accounts.ofToken(token);
+      if (user) return user;
+      break;
+    }
+    case 'bearer': {
+      const id = await signer.verify('session', credentials);
+      const user = id === null ? null : await accounts.find(id);
+      if (user) return user;
+      break;
+    }
+  }
+  throw unauthorized();
+}
+
+/** The password of HTTP Basic credentials (RFC 7617) with an empty user. */
+function passwordOf(credentials: string): string | null {
+  const text = Buffer.from(credentials, 'base64').toString();
+  return text.startsWith(':') && text.length > 1 ? text.slice(1) : null;
+}
+
+function unauthorized(): Refusal {
+  return new Refusal(
+    'unauthorized',
+    'Log in with an API token: HTTP Basic with an empty user and the token as password, or Bearer with what POST /v1/tokens/exchange gives for it.',
+  );
+}

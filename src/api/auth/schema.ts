@@ -1,0 +1,54 @@
+import { type ColumnType, type Generated, type Kysely, sql } from 'kysely';
+
+type Time = ColumnType<Date, Date | undefined, Date>;
+
+export interface AccountTables {
+  users: {
+    id: string;
+    username: string;
+    email: string;
+    created_at: Generated<Time>;
+  };
+  tokens: {
+    id: string;
+    user_id: string;
+    name: string;
+    /** SHA-256 of the token, in hexadecimal digits; the token itself is known to its user only. */
+    hash: string;
+    created_at: Generated<Time>;
+  };
+  /** Key pairs that sign session tokens, as JSON Web Keys; the newest signs. */
+  signing_keys: {
+    id: string;
+    private_key: string;
+    created_at: Generated<Time>;
+  };
+}
+
+/** Creates the tables that are missing. Safe to call from several servers at once. */
+export async function createAccountTables(db: Kysely<AccountTables>): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await sql`SELECT pg_advisory_xact_lock(hashtext('godwit account tables'))`.execute(tx);
+    await sql`
+      CREATE TABLE IF NOT EXISTS users (
+        id text PRIMARY KEY,
+        username text NOT NULL UNIQUE,
+        email text NOT NULL UNIQUE,
+        created_at timestamptz NOT NULL DEFAULT now()
+      )`.execute(tx);
+    await sql`
+      CREATE TABLE IF NOT EXISTS tokens (
+        id uuid PRIMARY KEY,
+        user_id text NOT NULL REFERENCES users ON DELETE CASCADE,
+        name text NOT NULL,
+        hash text NOT NULL UNIQUE,
+        created_at timestamptz NOT NULL DEFAULT now()
+      )`.execute(tx);
+    await sql`
+      CREATE TABLE IF NOT EXISTS signing_keys (
+        id uuid PRIMARY KEY,
+        private_key text NOT NULL,
+        created_at timestamptz NOT NULL DEFAULT now()
+      )`.execute(tx);
+  });
+}

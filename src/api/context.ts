@@ -1,0 +1,102 @@
+import type { Migrations } from '../migration/migrations.js';
+import { type App, id, type User } from '../region/model.js';
+import type { Region } from '../region/region.js';
+import type { Registry } from '../region/registry.js';
+import { Refusal } from '../shared/errors.js';
+import type { Logger } from '../shared/logging.js';
+import type { Accounts } from './auth/accounts.js';
+import { userOf } from './auth/authenticate.js';
+import type { Signer } from './auth/signer.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Name of the region that is addressed. */
+    region: string;
+  }
+}
+
+/** What a request says of who asks, and where. */
+export interface Asking {
+  readonly user: User | null;
+  readonly region: string;
+}
+
+/** What the routes work with. */
+export interface ApiContext {
+  readonly registry: Registry;
+  readonly migrations: Migrations;
+  readonly accounts: Accounts;
+  readonly signer: Signer;
+  readonly logger: Logger;
+  /** Where clients reach the API, when that is not what they address. */
+  readonly publicUrl: string | null;
+}
+
+/** An app and the region that hosts it. */
+export interface Found {
+  readonly app: App;
+  readonly region: Region;
+}
+
+/** The region that is addressed. */
+export function regionOf({ registry }: ApiContext, request: Pick<Asking, 'region'>): Region {
+  const region = registry.get(request.region);
+  if (region) return region;
+  const known = registry.names().join(', ');
+  throw Refusal.notFound('Region', `There is no region "${request.region}". Regions are ${known}.`);
+}
+
+/**
+ * The app that is addressed, by name in the region or by id anywhere, if the user may see it.
+ * @throws Refusal `not-found` otherwise, the same as for an app that does not exist
+ */
+export async function appOf(
+  context: ApiContext,
+  request: Asking & { readonly params: { readonly app: string } },
+): Promise<Found> {
+  const user = userOf(request);
+  const ref = request.params.app;
+  const addressed = regionOf(context, request);
+  const app = await addressed.findApp({ ref });
+  if (app && maySee(user, app)) return { app, region: addressed };
+  if (id.safeParse(ref).success) {
+    for (const name of context.registry.names()) {
+      const region = context.registry.get(name);
+      if (!region || name === addressed.name) continue;
+      const found = await region.findApp({ ref }).catch(unreachable);
+      if (found && maySee(user, found)) return { app: found, region };
+    }
+  }
+  throw Refusal.notFound(
+    'App',
+    `There is no application "${ref}" on ${addressed.name}, or it is not yours.`,
+  );
+}
+
+/** Whether a user owns an app or collaborates on it. */
+export function maySee(user: User, app: App): boolean {
+  if (app.owner.id === user.id) return true;
+  return app.collaborators.some(
+    ({ email, status }) => email === user.email && status === 'accepted',
+  );
+}
+
+/** What only the owner may do. @throws Refusal `forbidden` */
+export function requireOwner(request: Pick<Asking, 'user'>, app: App): void {
+  if (app.owner.id === userOf(request).id) return;
+  throw new Refusal('forbidden', `Only ${app.owner.username}, who owns ${app.name}, may do this.`);
+}
+
+/** Base of the addresses that the API gives to clients. */
+export function baseUrl(
+  { publicUrl }: ApiContext,
+  request: { readonly protocol: string; readonly host: string },
+): string {
+  return publicUrl ?? `${request.protocol}://${request.host}`;
+}
+
+/** A region that is down has no app to offer. */
+function unreachable(error: unknown): null {
+  if (error instanceof Refusal && error.kind === 'unavailable') return null;
+  throw error;
+}

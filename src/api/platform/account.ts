@@ -1,0 +1,80 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { user } from '../../region/model.js';
+import { userOf } from '../auth/authenticate.js';
+import { type ApiContext, baseUrl } from '../context.js';
+
+/** Seconds for which a session token is good. */
+const lifetime = 3_600;
+
+/** Who one is, how one logs in, and which regions there are. */
+export function accountRoutes(context: ApiContext): FastifyPluginAsyncZod {
+  return async (api) => {
+    api.post(
+      '/tokens/exchange',
+      {
+        schema: {
+          tags: ['Account'],
+          summary: 'Get a session token (a JWT, for Bearer), good for an hour',
+          response: { 200: z.object({ token: z.string() }) },
+        },
+      },
+      async (request) => ({
+        token: await context.signer.sign('session', userOf(request).id, lifetime),
+      }),
+    );
+
+    api.get(
+      '/users/self',
+      {
+        schema: {
+          tags: ['Account'],
+          summary: 'Who you are',
+          response: { 200: z.object({ user }) },
+        },
+      },
+      async (request) => ({ user: userOf(request) }),
+    );
+
+    api.get(
+      '/regions',
+      {
+        schema: {
+          tags: ['Regions'],
+          summary: 'List the regions',
+          response: {
+            200: z.object({
+              regions: z.array(
+                z.object({
+                  name: z.string(),
+                  display_name: z.string(),
+                  api: z.string(),
+                  dashboard: z.string(),
+                  database_api: z.string(),
+                  ssh: z.string(),
+                  default: z.boolean(),
+                }),
+              ),
+            }),
+          },
+        },
+      },
+      async (request) => {
+        const { registry } = context;
+        const regions = registry.names().map((name) => {
+          const api = `${baseUrl(context, request)}/regions/${name}`;
+          return {
+            name,
+            display_name: registry.displayName(name),
+            api,
+            dashboard: '',
+            database_api: api,
+            ssh: '',
+            default: name === registry.default,
+          };
+        });
+        return { regions };
+      },
+    );
+  };
+}

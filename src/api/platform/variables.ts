@@ -1,0 +1,133 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { type App, variableName } from '../../region/model.js';
+import { Refusal } from '../../shared/errors.js';
+import { derivedId } from '../../shared/ids.js';
+import { type ApiContext, appOf } from '../context.js';
+
+const tags = ['Variables'];
+const ofApp = z.object({ app: z.string() });
+const ofVariable = ofApp.extend({ id: z.string() });
+const value = z.string().max(32_768);
+const given = z.object({ name: variableName, value });
+const shape = z.object({ id: z.string(), name: z.string(), value: z.string() });
+const many = z.object({ variables: z.array(shape) });
+const one = z.object({ variable: shape });
+
+/** A variable is known by its name; its id is made of it. */
+const idOf = (app: App, name: string) => derivedId(app.id, 'variable', name);
+
+const present = (app: App) =>
+  app.variables.map(({ name, value }) => ({ id: idOf(app, name), name, value }));
+
+/** Environment variables. */
+export function variableRoutes(context: ApiContext): FastifyPluginAsyncZod {
+  return async (api) => {
+    api.get(
+      '/apps/:app/variables',
+      {
+        schema: {
+          tags,
+          summary: 'List the variables, those of addons included',
+          params: ofApp,
+          response: { 200: many },
+        },
+      },
+      async (request) => ({ variables: present((await appOf(context, request)).app) }),
+    );
+
+    api.post(
+      '/apps/:app/variables',
+      {
+        schema: {
+          tags,
+          summary: 'Set a variable; processes see it after a restart',
+          params: ofApp,
+          body: z.object({ variable: given }),
+          response: { 201: one },
+        },
+      },
+      async (request, reply) => {
+        const { app, region } = await appOf(context, request);
+        const { name, value } = request.body.variable;
+        await region.changeVariables({ app: app.id, set: { [name]: value }, unset: [] });
+        return reply.status(201).send({ variable: { id: idOf(app, name), name, value } });
+      },
+    );
+
+    api.put(
+      '/apps/:app/variables',
+      {
+        schema: {
+          tags,
+          summary: 'Set several variables',
+          params: ofApp,
+          body: z.object({ variables: z.array(given).max(1_000) }),
+          response: { 200: many },
+        },
+      },
+      async (request) => {
+        const { app, region } = await appOf(context, request);
+        const set = Object.fromEntries(
+          request.body.variables.map(({ name, value }) => [name, value]),
+        );
+        return {
+          variables: present(await region.changeVariables({ app: app.id, set, unset: [] })),
+        };
+      },
+    );
+
+    api.patch(
+      '/apps/:app/variables/:id',
+      {
+        schema: {
+          tags,
+          summary: 'Give a variable another value',
+          params: ofVariable,
+          body: z.object({ variable: z.object({ value }) }),
+          response: { 200: one },
+        },
+      },
+      async (request) => {
+        const { app, region } = await appOf(context, request);
+        const name = nameOf(app, request.params.id);
+        const { value } = request.body.variable;
+        await region.changeVariables({ app: app.id, set: { [name]: value }, unset: [] });
+        return { variable: { id: request.params.id, name, value } };
+      },
+    );
+
+    api.delete(
+      '/apps/:app/variables/:id',
+      {
+        schema: {
+          tags,
+          summary: 'Remove a variable',
+          params: ofVariable,
+          response: { 204: z.null() },
+        },
+      },
+      async (request, reply) => {
+        const { app, region } = await appOf(context, request);
+        const name = nameOf(app, request.params.id);
+        const addon = app.variables.find((variable) => variable.name === name)?.from;
+        if (addon) {
+          const what = `${name} belongs to addon ${addon}. Remove the addon, or set a value of your own.`;
+          throw Refusal.conflict('addon_variable', what);
+        }
+        await region.changeVariables({ app: app.id, set: {}, unset: [name] });
+        return reply.status(204).send(null);
+      },
+    );
+  };
+}
+
+/** @throws Refusal `not-found` */
+function nameOf(app: App, id: string): string {
+  const found = app.variables.find(({ name }) => idOf(app, name) === id);
+  if (found) return found.name;
+  throw Refusal.notFound(
+    'Variable',
+    `${app.name} has no variable ${id}. List them to see their ids.`,
+  );
+}

@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { Refusal } from '../../shared/errors.js';
+
+/** What is asked for, and how: the documented form is answered as documented, with an array of one. */
+export interface CreateRequest {
+  readonly destination: string;
+  /** Empty: the same as the source's. */
+  readonly dstAppName: string;
+  readonly isDocumentedForm: boolean;
+}
+
+/** The body that real clients send. */
+export const createBody = z.object({
+  migration: z.object({ destination: z.string(), dst_app_name: z.string().optional() }),
+});
+
+/** `{"migration": {"osc-secnum-fr1"}}`: no JSON, but what the documentation tells people to send. */
+const documentedForm = /^\s*\{\s*"migration"\s*:\s*\{\s*"([^"\\]+)"\s*\}\s*\}\s*$/;
+
+const hint =
+  'Send {"migration": {"destination": "<region>", "dst_app_name": "<name, if another>"}}.';
+
+/**
+ * Reads the body of "create a migration" in either of its two dialects.
+ * @throws Refusal `bad-request` for what is in neither
+ */
+export function readCreateRequest(text: string): CreateRequest {
+  const destination = documentedForm.exec(text)?.[1];
+  if (destination !== undefined) return { destination, dstAppName: '', isDocumentedForm: true };
+  const { success, data } = createBody.safeParse(parse(text));
+  if (!success) throw new Refusal('bad-request', `The body is not a migration. ${hint}`);
+  const { migration } = data;
+  return {
+    destination: migration.destination,
+    dstAppName: migration.dst_app_name ?? '',
+    isDocumentedForm: false,
+  };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Refusal('bad-request', `The body is not JSON. ${hint}`);
+  }
+}
