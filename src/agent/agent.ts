@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findBinaries } from '../postgresql/binaries.js';
+import { listeningPort } from '../shared/listening-port.js';
 import type { Logger } from '../shared/logging.js';
 import { Addons } from './apps/addons.js';
 import { AppHost } from './apps/app-host.js';
@@ -83,11 +84,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   });
   const rooms = { apps, deployments, addons, databases, traffic, describe };
   const http = buildHttp({ performs: performs(rooms), deployments, sources, token, logger });
-  const address = () => {
-    const at = http.server.address();
-    if (at === null || typeof at === 'string') throw new Error('The agent is not started.');
-    return `${host}:${at.port}`;
-  };
+  const address = () => `${host}:${listeningPort(http.server)}`;
 
   await shelf.open();
   // First of all, requests can wait.

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HoldReport } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
+import { listeningPort } from '../../shared/listening-port.js';
 import type { Logger } from '../../shared/logging.js';
 import { Entrance, type EntranceLimits, type Target } from './entrance.js';
 import { exchange, type Outcome } from './exchange.js';
@@ -99,10 +100,7 @@ export class Edge {
 
   /** `host:port` */
   get address(): string {
-    const address = this.#server.address();
-    if (address === null || typeof address === 'string')
-      throw new Error('The edge is not started.');
-    return `${this.#options.host}:${address.port}`;
+    return `${this.#options.host}:${listeningPort(this.#server)}`;
   }
 
   /** Makes an app known, or changes what is known of it. */

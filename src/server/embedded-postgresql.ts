@@ -1,0 +1,56 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { findBinaries } from '../postgresql/binaries.js';
+import { Cluster } from '../postgresql/cluster.js';
+import { freePort } from '../shared/free-port.js';
+import { newSecret } from '../shared/ids.js';
+import { readJsonFile, writeJsonFile } from '../shared/json-file.js';
+
+const record = z.object({ major: z.string(), port: z.number().int(), password: z.string() });
+
+/** Role and database of the control plane. */
+const login = 'godwit_server';
+
+export interface EmbeddedPostgresql {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the control plane's own PostgreSQL in `dir`, or takes it over when it runs still.
+ * @throws when the host has no PostgreSQL binaries
+ */
+export async function startEmbeddedPostgresql(dir: string): Promise<EmbeddedPostgresql> {
+  await mkdir(dir, { recursive: true });
+  const file = join(dir, 'postgresql.json');
+  const majors = await findBinaries();
+  const known = await readJsonFile(file, record);
+  const binaries = known ? majors.find(({ major }) => major === known.major) : majors[0];
+  if (!binaries) {
+    throw new Error(
+      `This host has no PostgreSQL${known ? ` ${known.major}` : ''}. Install it, or give the address of one in DATABASE_URL.`,
+    );
+  }
+  const { port, password } = known ?? { port: await freePort(), password: newSecret() };
+  if (!known) await writeJsonFile(file, { major: binaries.major, port, password });
+  const cluster = new Cluster(dir, binaries);
+  await cluster.initialise();
+  await cluster.start({
+    port,
+    settings: { max_connections: 100, shared_buffers: '32MB' },
+    rules: [{ type: 'host', database: login, user: login }],
+  });
+  await cluster.asSuperuser(port, async (client) => {
+    const role = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [login]);
+    if (role.rowCount === 0) {
+      await client.query(`CREATE ROLE ${login} LOGIN PASSWORD ${client.escapeLiteral(password)}`);
+    }
+    const database = await client.query('SELECT FROM pg_database WHERE datname = $1', [login]);
+    if (database.rowCount === 0) await client.query(`CREATE DATABASE ${login} OWNER ${login}`);
+  });
+  return {
+    url: `postgres://${login}:${password}@127.0.0.1:${port}/${login}`,
+    stop: () => cluster.stop(),
+  };
+}
