@@ -2,6 +2,7 @@
 const rooms = [
   'cli',
   'dev',
+  'client',
   'server',
   'api',
   'migration',

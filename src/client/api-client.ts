@@ -1,0 +1,221 @@
+import { Readable } from 'node:stream';
+import { Agent, request } from 'undici';
+import { z } from 'zod';
+import { type MigrationJson, migrationShape } from '../api/region-migrations/presenter.js';
+import type { PhaseName } from '../migration/migration.js';
+import { messageOf } from '../shared/errors.js';
+
+/** What the API refused, in its own words. */
+export class ApiError extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.name = 'ApiError';
+    this.status = status;
+  }
+}
+
+/** The API could not be asked: nobody is there, or the connection broke. */
+export class Unreachable extends Error {}
+
+const errorBody = z.union([
+  z.object({ errors: z.record(z.string(), z.array(z.string())) }),
+  z.object({ error: z.string() }),
+]);
+
+const appShape = z.object({
+  id: z.string(),
+  name: z.string(),
+  region: z.string(),
+  status: z.string(),
+  url: z.string(),
+});
+export type AppJson = z.infer<typeof appShape>;
+
+const nothing = z.unknown();
+
+export interface ApiAddress {
+  /** Such as `http://127.0.0.1:4000`. */
+  readonly url: string;
+  readonly token: string;
+  /** The region to address; null for the default one. */
+  readonly region: string | null;
+}
+
+const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
+
+/** Speaks to the public API as its user. */
+export class ApiClient {
+  readonly #address: ApiAddress;
+
+  constructor(address: ApiAddress) {
+    this.#address = address;
+  }
+
+  /** The same user, another region. */
+  inRegion(region: string): ApiClient {
+    return new ApiClient({ ...this.#address, region });
+  }
+
+  get<T>(path: string, answer: z.ZodType<T>): Promise<T> {
+    return this.#send('GET', path, undefined, answer);
+  }
+
+  post<T>(path: string, body: unknown, answer: z.ZodType<T>): Promise<T> {
+    return this.#send('POST', path, body, answer);
+  }
+
+  put<T>(path: string, body: unknown, answer: z.ZodType<T>): Promise<T> {
+    return this.#send('PUT', path, body, answer);
+  }
+
+  async delete(path: string): Promise<void> {
+    await this.#send('DELETE', path, undefined, nothing);
+  }
+
+  async app(ref: string): Promise<AppJson> {
+    return (await this.get(`/apps/${ref}`, z.object({ app: appShape }))).app;
+  }
+
+  async apps(): Promise<AppJson[]> {
+    return (await this.get('/apps', z.object({ apps: z.array(appShape) }))).apps;
+  }
+
+  async createApp(name: string): Promise<AppJson> {
+    return (await this.post('/apps', { app: { name } }, z.object({ app: appShape }))).app;
+  }
+
+  async setVariables(app: string, variables: Readonly<Record<string, string>>): Promise<void> {
+    const all = Object.entries(variables).map(([name, value]) => ({ name, value }));
+    await this.put(`/apps/${app}/variables`, { variables: all }, nothing);
+  }
+
+  async variables(app: string): Promise<{ id: string; name: string; value: string }[]> {
+    const variable = z.object({ id: z.string(), name: z.string(), value: z.string() });
+    const answer = z.object({ variables: z.array(variable) });
+    return (await this.get(`/apps/${app}/variables`, answer)).variables;
+  }
+
+  async scale(app: string, amounts: Readonly<Record<string, number>>): Promise<void> {
+    const containers = Object.entries(amounts).map(([name, amount]) => ({ name, amount }));
+    await this.post(`/apps/${app}/scale`, { containers }, nothing);
+  }
+
+  async addAddon(
+    app: string,
+    wanted: { product: string; plan: string; version?: string | undefined },
+  ): Promise<{ variables: string[] }> {
+    const { product, plan, version } = wanted;
+    const addon = { addon_provider_id: product, plan_id: plan, options: { version } };
+    return this.post(
+      `/apps/${app}/addons`,
+      { addon },
+      z.object({ variables: z.array(z.string()) }),
+    );
+  }
+
+  /** Uploads a `.tar.gz` and begins to deploy it. @returns the id of the deployment */
+  async deploy(app: string, archive: NodeJS.ReadableStream): Promise<string> {
+    const source = z.object({
+      source: z.object({ upload_url: z.string(), download_url: z.string() }),
+    });
+    const { upload_url, download_url } = (await this.post('/sources', undefined, source)).source;
+    const { statusCode, body } = await request(upload_url, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/gzip' },
+      body: Readable.from(archive),
+      dispatcher,
+    }).catch((error) => {
+      throw new Unreachable(`The archive could not be uploaded: ${messageOf(error)}.`);
+    });
+    const text = await body.text();
+    if (statusCode >= 300) throw new ApiError(statusCode, inWords(statusCode, text));
+    const answer = z.object({ deployment: z.object({ id: z.string() }) });
+    const begun = await this.post(
+      `/apps/${app}/deployments`,
+      { deployment: { source_url: download_url, git_ref: null } },
+      answer,
+    );
+    return begun.deployment.id;
+  }
+
+  async deployment(app: string, id: string): Promise<{ status: string; output: string }> {
+    const shown = z.object({ deployment: z.object({ status: z.string() }) });
+    const printed = z.object({ deployment: z.object({ output: z.string() }) });
+    const path = `/apps/${app}/deployments/${id}`;
+    const { status } = (await this.get(path, shown)).deployment;
+    const { output } = (await this.get(`${path}/output`, printed)).deployment;
+    return { status, output };
+  }
+
+  migrations(app: string): Promise<MigrationJson[]> {
+    return this.get(`/apps/${app}/region_migrations`, z.array(migrationShape));
+  }
+
+  migration(app: string, id: string): Promise<MigrationJson> {
+    return this.get(`/apps/${app}/region_migrations/${id}`, migrationShape);
+  }
+
+  createMigration(app: string, destination: string, newName = ''): Promise<MigrationJson> {
+    const migration = { destination, dst_app_name: newName };
+    return this.post(`/apps/${app}/region_migrations`, { migration }, migrationShape);
+  }
+
+  async runMigration(app: string, id: string, phase: PhaseName): Promise<void> {
+    await this.post(`/apps/${app}/region_migrations/${id}/run`, { step: phase }, nothing);
+  }
+
+  /** Text at an address that the API gave. */
+  async text(url: string): Promise<string> {
+    const { statusCode, body } = await request(url, { dispatcher });
+    const text = await body.text();
+    if (statusCode >= 300) throw new ApiError(statusCode, inWords(statusCode, text));
+    return text;
+  }
+
+  async #send<T>(
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    path: string,
+    body: unknown,
+    answer: z.ZodType<T>,
+  ): Promise<T> {
+    const { url, token, region } = this.#address;
+    const base = `${url.replace(/\/$/, '')}${region === null ? '' : `/regions/${region}`}/v1`;
+    const { statusCode, body: answered } = await request(`${base}${path}`, {
+      method,
+      headers: {
+        authorization: `Basic ${Buffer.from(`:${token}`).toString('base64')}`,
+        accept: 'application/json',
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      body: body === undefined ? null : JSON.stringify(body),
+      dispatcher,
+    }).catch((error) => {
+      throw new Unreachable(
+        `Godwit cannot be reached at ${url}: ${messageOf(error)}. Does it run?`,
+      );
+    });
+    const text = await answered.text();
+    if (statusCode >= 300) throw new ApiError(statusCode, inWords(statusCode, text));
+    return answer.parse(text === '' ? null : JSON.parse(text));
+  }
+}
+
+/** What the API says in an error, for people. */
+function inWords(status: number, text: string): string {
+  const parsed = errorBody.safeParse(parse(text));
+  if (!parsed.success) return `The API answered with ${status}.`;
+  if ('error' in parsed.data) return parsed.data.error;
+  return Object.entries(parsed.data.errors)
+    .map(([field, messages]) => `${field}: ${messages.join(' ')}`)
+    .join('\n');
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // not from the API itself
+  }
+}
