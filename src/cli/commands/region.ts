@@ -1,0 +1,33 @@
+import { readFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { startAgent } from '../../agent/agent.js';
+import { createLogger } from '../../shared/logging.js';
+import { readPort } from '../read-port.js';
+import { untilToldToEnd } from '../until-told.js';
+
+interface Options {
+  readonly name: string;
+  readonly dir: string;
+  readonly host: string;
+  readonly port: number;
+  readonly edgePort: number;
+  readonly tokenFile: string;
+}
+
+export const region = new Command('region')
+  .description('run the agent of a region; told to end, it ends what it hosts')
+  .requiredOption('--name <name>', 'of the region')
+  .requiredOption('--dir <folder>', 'that holds the region')
+  .option('--host <address>', 'to listen on', '127.0.0.1')
+  .option('--port <port>', 'for the control plane', readPort, 4100)
+  .option('--edge-port <port>', 'for clients of the applications', readPort, 8080)
+  .requiredOption('--token-file <file>', 'holds the token that the control plane shows')
+  .action(async (options: Options) => {
+    const ended = untilToldToEnd();
+    const logger = createLogger(`godwit-region-${options.name}`);
+    const token = (await readFile(options.tokenFile, 'utf8')).trim();
+    const agent = await startAgent({ ...options, token, logger });
+    logger.info({ address: agent.address, edge: agent.edge }, 'the region is there');
+    await ended;
+    await agent.close({ stop: true });
+  });

@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { Registry } from '../../region/registry.js';
+import { startServer } from '../../server/server.js';
+import { createLogger } from '../../shared/logging.js';
+import { readPort } from '../read-port.js';
+import { untilToldToEnd } from '../until-told.js';
+
+interface Options {
+  readonly host: string;
+  readonly port: number;
+  readonly dir: string;
+  readonly regionsFile: string;
+  readonly tokenFile: string;
+  readonly publicUrl?: string;
+  readonly requestsPerMinute: string;
+}
+
+export const server = new Command('server')
+  .description(
+    'run a control plane; it keeps everything in DATABASE_URL, or in a PostgreSQL of its own',
+  )
+  .option('--host <address>', 'to listen on', '127.0.0.1')
+  .option('--port <port>', 'to listen on', readPort, 4000)
+  .option('--dir <folder>', 'for a PostgreSQL of its own', '.godwit/server')
+  .requiredOption('--regions-file <file>', 'JSON: [{"name", "displayName"?, "url", "token"}, …]')
+  .requiredOption('--token-file <file>', 'holds the API token of the first user')
+  .option('--public-url <url>', 'where clients reach it, when not where it listens')
+  .option('--requests-per-minute <count>', 'that one token may make', '1200')
+  .action(async (options: Options) => {
+    const ended = untilToldToEnd();
+    const logger = createLogger('godwit-server');
+    const databaseUrl = process.env['DATABASE_URL'];
+    const running = await startServer({
+      host: options.host,
+      port: options.port,
+      database: databaseUrl ? { url: databaseUrl } : { dir: options.dir },
+      registry: await Registry.read(options.regionsFile),
+      token: (await readFile(options.tokenFile, 'utf8')).trim(),
+      requestsPerMinute: Number(options.requestsPerMinute),
+      publicUrl: options.publicUrl ?? null,
+      logger,
+    });
+    logger.info({ address: running.address }, 'the control plane listens');
+    await ended;
+    await running.close();
+  });

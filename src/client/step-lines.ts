@@ -1,0 +1,25 @@
+import type { MigrationJson } from '../api/region-migrations/presenter.js';
+import { bytes } from '../shared/bytes.js';
+
+type StepJson = MigrationJson['steps'][number];
+
+const signs = { running: '…', done: '✓', error: '✗' } as const;
+const barWidth = 24;
+
+/** A step as a line, with a bar while it copies. */
+export function stepLine({ name, status, progress }: StepJson): string {
+  const bar =
+    status === 'running' && progress && progress.total > 0 ? `  ${progressBar(progress)}` : '';
+  return `${signs[status]} ${name}${bar}`;
+}
+
+/** The logs of a step, indented below it. */
+export function logLines({ logs }: StepJson): string[] {
+  return logs === null ? [] : logs.split('\n').map((line) => `    ${line}`);
+}
+
+function progressBar({ done, total }: { done: number; total: number }): string {
+  const filled = Math.round((barWidth * Math.min(done, total)) / total);
+  const bar = '█'.repeat(filled).padEnd(barWidth, '░');
+  return `${bar} ${bytes(done)} of ${bytes(Math.max(done, total))}`;
+}

@@ -1,0 +1,193 @@
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { request } from 'undici';
+import { z } from 'zod';
+import { regionsFile } from '../region/registry.js';
+import { freePort, isFree } from '../shared/free-port.js';
+import { newSecret } from '../shared/ids.js';
+import { readJsonFile, writeJsonFile } from '../shared/json-file.js';
+import { isAlive, processIdentity } from '../shared/processes.js';
+import { until } from '../shared/until.js';
+import { Child, endProcess } from './children.js';
+
+export interface DevOptions {
+  readonly dir: string;
+  /** Port of the API; null for the one that it had, or 4000. */
+  readonly port: number | null;
+  /** Names of the regions; null for those that there were, or two. */
+  readonly regions: readonly string[] | null;
+  /** Written when everything is there. */
+  readonly readyFile: string | null;
+  readonly say: (line: string) => void;
+}
+
+/** What the ready file holds. */
+export const readiness = z.object({
+  api: z.string(),
+  token: z.string(),
+  regions: z.array(z.object({ name: z.string(), api: z.string(), edge: z.string() })),
+});
+export type Readiness = z.infer<typeof readiness>;
+
+/** `dev.json`: what stays the same from one start to the next, and who was started. */
+const state = z.object({
+  port: z.number().int(),
+  token: z.string(),
+  regions: z.array(
+    z.object({
+      name: z.string(),
+      port: z.number().int(),
+      edgePort: z.number().int(),
+      token: z.string(),
+    }),
+  ),
+  processes: z.record(z.string(), processIdentity),
+});
+type State = z.infer<typeof state>;
+
+/** How long everything may take to be there, in milliseconds. */
+const patience = 120_000;
+
+/**
+ * Runs a control plane and regions as processes of this host, and starts again what dies. On the
+ * same folder, everything is there again; what an earlier start left running is ended first.
+ */
+export async function startDev(options: DevOptions): Promise<{ stop(): Promise<void> }> {
+  const dir = resolve(options.dir);
+  const { readyFile, say } = options;
+  if (readyFile) await rm(readyFile, { force: true });
+  await mkdir(join(dir, 'logs'), { recursive: true });
+  await chmod(dir, 0o755); // accounts with fewer rights run what is in there
+  const file = join(dir, 'dev.json');
+  const known = await readJsonFile(file, state);
+  for (const left of Object.values(known?.processes ?? {})) {
+    if (isAlive(left)) say(`ending process ${left.pid}, which an earlier start left`);
+    await endProcess(left);
+  }
+  let now: State = { ...(await plan(known, options)), processes: {} };
+  if (!(await isFree(now.port))) {
+    throw new Error(`Port ${now.port} is in use. Choose another one: --port.`);
+  }
+  const remember = async (changes: Partial<State>) => {
+    now = { ...now, ...changes };
+    await writeJsonFile(file, now);
+  };
+  await remember({});
+  await writeSecrets(dir, now);
+
+  const children = commands(dir, now).map(
+    ({ name, args }) =>
+      new Child({
+        args,
+        logFile: join(dir, 'logs', `${name}.log`),
+        started: (identity) => remember({ processes: { ...now.processes, [name]: identity } }),
+      }),
+  );
+  for (const child of children) child.start();
+  const stop = async () => {
+    await Promise.all(children.map((child) => child.stop()));
+    await remember({ processes: {} });
+    if (readyFile) await rm(readyFile, { force: true });
+  };
+  try {
+    await Promise.all(
+      [now.port, ...now.regions.map(({ port }) => port)].map((port) => answers(port, dir)),
+    );
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const ready = readinessOf(now);
+  if (readyFile) await writeJsonFile(readyFile, ready);
+  for (const line of welcome(ready)) say(line);
+  return { stop };
+}
+
+async function plan(
+  known: State | null,
+  { port, regions }: DevOptions,
+): Promise<Omit<State, 'processes'>> {
+  const names = regions ?? known?.regions.map(({ name }) => name) ?? ['osc-fr1', 'osc-secnum-fr1'];
+  const planned = await Promise.all(
+    names.map(
+      async (name) =>
+        known?.regions.find((region) => region.name === name) ?? {
+          name,
+          port: await freePort(),
+          edgePort: await freePort(),
+          token: newSecret(),
+        },
+    ),
+  );
+  return {
+    port: port ?? known?.port ?? 4000,
+    token: known?.token ?? newSecret(),
+    regions: planned,
+  };
+}
+
+const local = (port: number) => `http://127.0.0.1:${port}`;
+
+async function writeSecrets(dir: string, { token, regions }: State): Promise<void> {
+  const secret = { mode: 0o600 };
+  await writeFile(join(dir, 'token'), `${token}\n`, secret);
+  for (const region of regions) {
+    await writeFile(join(dir, `${region.name}.token`), `${region.token}\n`, secret);
+  }
+  const entries = regions.map(({ name, port, token }) => ({ name, url: local(port), token }));
+  await writeJsonFile(join(dir, 'regions.json'), regionsFile.parse(entries));
+}
+
+function commands(dir: string, { port, regions }: State) {
+  const server = [
+    ...['server', '--port', `${port}`, '--dir', join(dir, 'server')],
+    ...['--regions-file', join(dir, 'regions.json'), '--token-file', join(dir, 'token')],
+  ];
+  return [
+    { name: 'server', args: server },
+    ...regions.map((region) => ({
+      name: region.name,
+      args: [
+        ...['region', '--name', region.name, '--dir', join(dir, 'regions', region.name)],
+        ...['--port', `${region.port}`, '--edge-port', `${region.edgePort}`],
+        ...['--token-file', join(dir, `${region.name}.token`)],
+      ],
+    })),
+  ];
+}
+
+async function answers(port: number, dir: string): Promise<void> {
+  await until(
+    async () => {
+      const answer = await request(`${local(port)}/healthz`).catch(() => null);
+      await answer?.body.dump();
+      return answer?.statusCode === 200;
+    },
+    { timeout: patience, every: 50, what: `port ${port} to answer; the logs are in ${dir}/logs` },
+  );
+}
+
+function readinessOf({ port, token, regions }: State): Readiness {
+  const api = local(port);
+  return {
+    api,
+    token,
+    regions: regions.map(({ name, edgePort }) => ({
+      name,
+      api: `${api}/regions/${name}`,
+      edge: local(edgePort),
+    })),
+  };
+}
+
+function welcome({ api, token, regions }: Readiness): string[] {
+  const names = regions.map(({ name, edge }) => `  ${name}: apps answer at ${edge}`);
+  return [
+    `Godwit runs at ${api}, with the regions`,
+    ...names,
+    'In another terminal:',
+    `  export GODWIT_URL=${api} GODWIT_TOKEN=${token}`,
+    '  godwit create my-app && godwit deploy ./my-app --app my-app',
+    `  godwit migrate --to ${regions.at(-1)?.name} --app my-app`,
+  ];
+}
