@@ -2,7 +2,7 @@
 // anything is installed, so it uses nothing but Node.js itself.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -57,5 +57,26 @@ function compile() {
   ]);
 }
 
+/** Tests move databases of two major versions: the one from npm, and Debian's. */
+function installSecondPostgresql() {
+  const folder = '/usr/lib/postgresql';
+  const majors = existsSync(folder) ? readdirSync(folder) : [];
+  if (majors.some((major) => existsSync(join(folder, major, 'bin', 'postgres')))) return;
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
+    say('this host has no PostgreSQL of its own: tests go with the one from npm alone');
+    return;
+  }
+  say('installing the Debian package postgresql-15, for tests with a second major (once)');
+  mkdirSync('/etc/postgresql-common', { recursive: true });
+  const creation = '/etc/postgresql-common/createcluster.conf';
+  // The programs are wanted, a running database of the system is not.
+  if (!existsSync(creation)) writeFileSync(creation, 'create_main_cluster = false\n');
+  run('apt-get', ['update', '-qq']);
+  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'postgresql-15'], {
+    DEBIAN_FRONTEND: 'noninteractive',
+  });
+}
+
 installPackages();
 compile();
+if (process.argv.includes('--tests')) installSecondPostgresql();

@@ -6,6 +6,8 @@ export function untilToldToEnd(): Promise<void> {
   return new Promise((resolve) => {
     process.once('SIGTERM', () => resolve());
     process.once('SIGINT', () => resolve());
-    if (process.connected) process.once('disconnect', () => resolve());
+    if (!process.connected) return;
+    process.once('disconnect', () => resolve());
+    process.channel?.unref(); // listening does not keep the process alive
   });
 }

@@ -30,7 +30,6 @@ export const settings = z.object({
   stickySession: z.boolean(),
   routerLogs: z.boolean(),
 });
-export type Settings = z.infer<typeof settings>;
 
 /** A variable; `from` names the addon that provides it, null for the owner's own. */
 export const variable = z.object({ name: variableName, value: z.string(), from: id.nullable() });
@@ -44,7 +43,6 @@ export const formationEntry = z.object({
 export type FormationEntry = z.infer<typeof formationEntry>;
 
 export const domain = z.object({ id, name: z.string(), canonical: z.boolean() });
-export type Domain = z.infer<typeof domain>;
 
 export const addonStatus = z.enum(['provisioning', 'running', 'error']);
 
@@ -152,7 +150,6 @@ export const regionDescription = z.object({
   edge: z.string(),
   offers: z.array(offer),
 });
-export type RegionDescription = z.infer<typeof regionDescription>;
 
 /** A database as the engine sees it, whatever the product. */
 export const inspection = z.object({
@@ -176,7 +173,6 @@ export type Position = z.infer<typeof position>;
 
 /** Address and credential for one follower. Opaque to the engine, and secret: never stored or logged by it. */
 export const endpoint = z.record(z.string(), z.unknown());
-export type Endpoint = z.infer<typeof endpoint>;
 
 /** How far a follower is. */
 export const following = z.object({

@@ -39,7 +39,8 @@ export async function startEmbeddedPostgresql(dir: string): Promise<EmbeddedPost
   await cluster.start({
     port,
     settings: { max_connections: 100, shared_buffers: '32MB' },
-    rules: [{ type: 'host', database: login, user: login }],
+    // The workflow library looks into `postgres` whether its database exists.
+    rules: [login, 'postgres'].map((database) => ({ type: 'host', database, user: login })),
   });
   await cluster.asSuperuser(port, async (client) => {
     const role = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [login]);

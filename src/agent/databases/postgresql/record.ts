@@ -4,7 +4,6 @@ import { id } from '../../../region/model.js';
 
 /** How the app logs in. A follower has the login of its primary. */
 const login = z.object({ user: z.string(), password: z.string(), database: z.string() });
-export type Login = z.infer<typeof login>;
 
 /** Opaque to the engine: all that a follower needs. Secret. */
 export const endpoint = z.object({

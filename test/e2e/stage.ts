@@ -1,0 +1,278 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, cp, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { request } from 'undici';
+import { expect } from 'vitest';
+import { z } from 'zod';
+import type { MigrationJson } from '../../src/api/region-migrations/presenter.js';
+import { ApiClient } from '../../src/client/api-client.js';
+import { followMigration } from '../../src/client/follow.js';
+import { packFolder } from '../../src/client/pack-folder.js';
+import { type Readiness, readiness } from '../../src/dev/dev.js';
+import type { PhaseName } from '../../src/migration/migration.js';
+import { freePort } from '../../src/shared/free-port.js';
+import { readJsonFile } from '../../src/shared/json-file.js';
+import {
+  identify,
+  type ProcessIdentity,
+  processIdentity,
+  signalProcess,
+  waitForExit,
+  withVariable,
+} from '../../src/shared/processes.js';
+import { until } from '../../src/shared/until.js';
+
+const program = join(import.meta.dirname, '../../bin/godwit.js');
+const birdLog = join(import.meta.dirname, '../../examples/bird-log');
+const devState = z.looseObject({ processes: z.record(z.string(), processIdentity) });
+
+/** A whole Godwit, as `godwit dev` runs it, in a folder of its own. */
+export class Stage {
+  ready: Readiness = { api: '', token: '', regions: [] };
+  #child: ChildProcess | null = null;
+  #said = '';
+
+  private constructor(
+    readonly dir: string,
+    readonly port: number,
+  ) {}
+
+  static async start(): Promise<Stage> {
+    const dir = await mkdtemp(join(tmpdir(), 'godwit-stage-'));
+    await chmod(dir, 0o755);
+    const stage = new Stage(dir, await freePort());
+    await stage.open();
+    return stage;
+  }
+
+  async open(): Promise<void> {
+    const readyFile = join(this.dir, 'ready.json');
+    await rm(readyFile, { force: true });
+    const args = ['dev', '--dir', this.dir, '--port', `${this.port}`, '--ready-file', readyFile];
+    const child = spawn(process.execPath, [program, ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, GODWIT_LOG_LEVEL: 'warn' },
+    });
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#said += text;
+    });
+    this.#child = child;
+    this.ready = await until(
+      async () => {
+        if (child.exitCode !== null) throw new Error(`godwit dev ended: ${this.#said}`);
+        return readJsonFile(readyFile, readiness);
+      },
+      { timeout: 60_000, what: 'godwit dev to be ready' },
+    );
+  }
+
+  /** Ends it in order, and removes its folder. */
+  async remove(): Promise<void> {
+    await this.close();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  async close(): Promise<void> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    await ended;
+  }
+
+  async killDev(): Promise<void> {
+    const child = this.#child;
+    if (!child) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  /** Kills the process of `server` or of a region's agent; `godwit dev` starts another. */
+  async kill(name: string): Promise<void> {
+    const victim = (await this.processes())[name];
+    if (!victim) throw new Error(`there is no process ${name}`);
+    signalProcess(victim, 'SIGKILL');
+    await waitForExit(victim, 10_000);
+  }
+
+  async processes(): Promise<Record<string, ProcessIdentity>> {
+    return (await readJsonFile(join(this.dir, 'dev.json'), devState))?.processes ?? {};
+  }
+
+  /** Everything of this stage that runs: its own processes, those of apps, and databases. */
+  async everythingThatRuns(): Promise<string[]> {
+    const folders = await readdir('/proc');
+    const found: string[] = [];
+    for (const pid of folders.filter((name) => /^\d+$/.test(name))) {
+      const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+      const inside = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
+      const cwd = await linkOf(`/proc/${pid}/cwd`);
+      const data = await linkOf(`/proc/${pid}/fd/3`);
+      const mine = [command, inside, cwd, data].some((text) => text.includes(this.dir));
+      if (mine && identify(Number(pid))) found.push(`${pid} ${command.replaceAll('\0', ' ')}`);
+    }
+    return found;
+  }
+
+  region(index: number): Readiness['regions'][number] {
+    const region = this.ready.regions[index];
+    if (!region) throw new Error(`there is no region ${index}`);
+    return region;
+  }
+
+  get source() {
+    return this.region(0);
+  }
+
+  get destination() {
+    return this.region(1);
+  }
+
+  client(region: string | null = null): ApiClient {
+    return new ApiClient({ url: this.ready.api, token: this.ready.token, region });
+  }
+
+  /** An app of the given name in the first region: the example, with a database. */
+  async deployBirdLog(
+    name: string,
+    {
+      rows = 2_000,
+      version,
+      files = {},
+    }: { rows?: number; version?: string; files?: Record<string, string> } = {},
+  ): Promise<TestApp> {
+    const client = this.client(this.source.name);
+    const { id } = await client.createApp(name);
+    await client.addAddon(name, { product: 'postgresql', plan: 'postgresql-sandbox', version });
+    await client.setVariables(name, { SEED_ROWS: `${rows}` });
+    const app = new TestApp(this, name, id);
+    await app.deploy(files);
+    await client.scale(name, { web: 2, worker: 1 });
+    await until(async () => (await app.stats().catch(() => null))?.rows === rows, {
+      timeout: 60_000,
+      what: `${name} to have its rows`,
+    });
+    return app;
+  }
+}
+
+export class TestApp {
+  constructor(
+    readonly stage: Stage,
+    readonly name: string,
+    readonly id: string,
+  ) {}
+
+  get client(): ApiClient {
+    return this.stage.client(this.stage.source.name);
+  }
+
+  /** Deploys the example with some files changed. */
+  async deploy(files: Record<string, string>, client = this.client): Promise<void> {
+    const folder = await mkdtemp(join(tmpdir(), 'godwit-source-'));
+    try {
+      await cp(birdLog, folder, { recursive: true });
+      for (const [file, text] of Object.entries(files)) await writeFile(join(folder, file), text);
+      const id = await client.deploy(this.name, packFolder(folder));
+      const { status, output } = await until(
+        async () => {
+          const deployment = await client.deployment(this.name, id);
+          return deployment.status !== 'building' && deployment;
+        },
+        { timeout: 60_000, what: 'the deployment' },
+      );
+      if (status !== 'success') throw new Error(output);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  async ask(path: string, { at = this.stage.source, method = 'GET', body = '' } = {}) {
+    const answer = await request(`${at.edge}${path}`, {
+      method: method === 'POST' ? 'POST' : 'GET',
+      headers: { host: `${this.name}.${at.name}.localhost`, 'content-type': 'application/json' },
+      body: body || null,
+    });
+    return { status: answer.statusCode, text: await answer.body.text() };
+  }
+
+  async stats(at = this.stage.source): Promise<{ rows: number }> {
+    const { status, text } = await this.ask('/api/stats', { at });
+    if (status !== 200) throw new Error(`${status} ${text}`);
+    return z.object({ rows: z.number() }).parse(JSON.parse(text));
+  }
+
+  async databaseUrl(region = this.stage.source.name): Promise<string> {
+    const variables = await this.stage.client(region).variables(this.name);
+    return variables.find(({ name }) => name === 'DATABASE_URL')?.value ?? '';
+  }
+
+  async query<Row extends pg.QueryResultRow>(sql: string, region?: string): Promise<Row[]> {
+    const client = new pg.Client(await this.databaseUrl(region));
+    await client.connect();
+    try {
+      return (await client.query<Row>(sql)).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  async createMigration(newName = ''): Promise<string> {
+    const { destination } = this.stage;
+    return (await this.client.createMigration(this.name, destination.name, newName)).id;
+  }
+
+  /** Waits until nothing of the migration is under way. */
+  settled(id: string): Promise<MigrationJson> {
+    return followMigration(this.client, this.name, id, () => undefined);
+  }
+
+  async run(id: string, phase: PhaseName): Promise<MigrationJson> {
+    await this.client.runMigration(this.name, id, phase);
+    return this.settled(id);
+  }
+
+  /** Runs the phases up to and with `last`; every one must succeed. */
+  async runTo(id: string, last: PhaseName): Promise<MigrationJson> {
+    let migration = await this.settled(id);
+    for (const phase of ['prepare', 'data', 'finalize'] as const) {
+      if (last === 'preflight') break;
+      migration = await this.run(id, phase);
+      expect(migration, describeSteps(migration)).toMatchObject({ failed_phase: null });
+      if (phase === last) break;
+    }
+    return migration;
+  }
+}
+
+/** What went on, for the message of a failing test. */
+export function describeSteps({ status, steps }: MigrationJson): string {
+  return [
+    status,
+    ...steps.map((step) => `${step.phase} ${step.name}: ${step.status} ${step.logs}`),
+  ].join('\n');
+}
+
+/** All that a region holds: apps, databases, and processes of apps. */
+export async function inventory(stage: Stage, region: string) {
+  const folder = join(stage.dir, 'regions', region);
+  const list = (name: string) => readdir(join(folder, name)).catch((): string[] => []);
+  const apps = await list('apps');
+  return {
+    apps,
+    databases: await list('databases'),
+    processes: withVariable('GODWIT_PROCESS')
+      .map(({ value }) => value.split('/'))
+      .filter(([app]) => app !== undefined && apps.includes(app))
+      .map(([app, name]) => `${app} ${name}`)
+      .sort(),
+  };
+}
+
+async function linkOf(path: string): Promise<string> {
+  return readlink(path).catch(() => '');
+}
