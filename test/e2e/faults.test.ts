@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compareDatabases } from '../../src/dev/demo/check.js';
+import { Traffic } from '../../src/dev/demo/traffic.js';
+import type { PhaseName } from '../../src/migration/migration.js';
+import { until } from '../../src/shared/until.js';
+import { describeSteps, inventory, Stage, type TestApp } from './stage.js';
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await Stage.start();
+});
+afterAll(() => stage.remove());
+
+const victims = ['server', 'source', 'destination'] as const;
+type Victim = (typeof victims)[number];
+
+const processOf = (victim: Victim) => (victim === 'server' ? 'server' : stage[victim].name);
+
+/** Kills a process as soon as a phase has come to a step. */
+async function killAt(app: TestApp, id: string, phase: PhaseName, step: RegExp, victim: Victim) {
+  await until(
+    async () => {
+      const { steps } = await app.client.migration(app.name, id);
+      return steps.some((one) => one.phase === phase && step.test(one.name));
+    },
+    { timeout: 30_000, every: 2, what: `${phase} to come to ${step}` },
+  );
+  await stage.kill(processOf(victim));
+}
+
+const success = {
+  preflight: 'preflight-success',
+  prepare: 'prepared',
+  data: 'data-migrated',
+  abort: 'aborted',
+} as const;
+
+describe.each(victims)('a phase carries on when the %s is killed', (victim) => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await stage.deployBirdLog(`app-${victim}`);
+  });
+
+  it('in preflight, prepare, data and abort', async () => {
+    const id = await app.createMigration();
+    await stage.kill(processOf(victim));
+    expect(await app.settled(id)).toMatchObject({ status: success.preflight });
+    for (const [phase, step] of [
+      ['prepare', /Import/],
+      ['data', /Copy/],
+      ['abort', /Unfreeze|Release/],
+    ] as const) {
+      await app.client.runMigration(app.name, id, phase);
+      await killAt(app, id, phase, step, victim);
+      const ended = await app.settled(id);
+      expect(ended, describeSteps(ended)).toMatchObject({ status: success[phase] });
+    }
+    expect(await inventory(stage, stage.source.name)).toMatchObject({
+      processes: expect.arrayContaining([`${app.id} web-1`, `${app.id} web-2`]),
+    });
+    const twins = await stage.client(stage.destination.name).apps();
+    expect(twins.filter(({ name }) => name === app.name)).toEqual([]);
+  });
+
+  it.each([/Check/, /Hold/, /Switch/, /Start/, /Redirect/])('in finalize, at %s', async (step) => {
+    const mover = await stage.deployBirdLog(`fin-${victim}-${step.source.toLowerCase()}`, {
+      rows: 500,
+    });
+    const id = await mover.createMigration();
+    await mover.runTo(id, 'data');
+    const traffic = new Traffic(stage.source.edge, `${mover.name}.${stage.source.name}.localhost`);
+    traffic.start();
+    await mover.client.runMigration(mover.name, id, 'finalize');
+    await killAt(mover, id, 'finalize', step, victim);
+    const done = await mover.settled(id);
+    expect(done, describeSteps(done)).toMatchObject({ status: 'done' });
+    const report = await traffic.stop();
+    // Who kills an edge breaks the connections to it; the control plane is in nobody's way.
+    if (victim === 'server') expect(report.failures).toEqual([]);
+    const urls = {
+      source: await mover.databaseUrl(),
+      destination: await mover.databaseUrl(stage.destination.name),
+    };
+    const { source, destination, lostWrites } = await compareDatabases(urls, report);
+    expect(lostWrites).toBe(0);
+    expect(source).toEqual(destination);
+    await stage
+      .client(stage.destination.name)
+      .delete(`/apps/${mover.name}?current_name=${mover.name}`);
+  });
+});
