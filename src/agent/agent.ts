@@ -29,6 +29,8 @@ export interface AgentOptions {
   readonly edgePort: number;
   /** What the control plane proves itself with. */
   readonly token: string;
+  /** Majors of PostgreSQL to offer, of those that the host has; null for all. */
+  readonly postgresql: readonly string[] | null;
   readonly logger: Logger;
 }
 
@@ -49,9 +51,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { name, dir, host, port, edgePort, token, logger } = options;
   await mkdir(dir, { recursive: true });
   await lockFolder(dir);
+  const majors = (await findBinaries()).filter(
+    ({ major }) => options.postgresql?.includes(major) ?? true,
+  );
   const databases = new Databases({
     dir: join(dir, 'databases'),
-    products: [new Postgresql(await findBinaries(), logger)],
+    products: [new Postgresql(majors, logger)],
     logger,
   });
   const shelf = new Shelf(join(dir, 'apps'));

@@ -3,6 +3,7 @@ import pRetry from 'p-retry';
 import { Agent, request } from 'undici';
 import { z } from 'zod';
 import { Refusal, type RefusalKind, statusOf } from '../shared/errors.js';
+import { Outage } from './outage.js';
 import {
   type InputOf,
   type OutputOf,
@@ -25,7 +26,10 @@ interface Behalf {
   readonly signal: AbortSignal | undefined;
 }
 
-/** For how long an agent that cannot be reached is tried again, in milliseconds. */
+/**
+ * For how long an agent that cannot be reached is tried again, in milliseconds from when it was
+ * first missed: several calls together do not wait for it longer than one.
+ */
 const patience = { migration: 20_000, owner: 2_000 };
 
 const refusal = z.object({
@@ -46,11 +50,13 @@ export class AgentClient implements Region {
   readonly name: string;
   readonly #address: AgentAddress;
   readonly #behalf: Behalf | null;
+  readonly #outage: Outage;
 
-  constructor(address: AgentAddress, behalf: Behalf | null = null) {
+  constructor(address: AgentAddress, behalf: Behalf | null = null, outage = new Outage()) {
     this.name = address.name;
     this.#address = address;
     this.#behalf = behalf;
+    this.#outage = outage;
   }
 
   readonly describe = this.#verb('describe');
@@ -98,7 +104,7 @@ export class AgentClient implements Region {
   readonly holdReport = this.#verb('holdReport');
 
   onBehalfOf(migration: string, signal?: AbortSignal): Region {
-    return new AgentClient(this.#address, { migration, signal });
+    return new AgentClient(this.#address, { migration, signal }, this.#outage);
   }
 
   async storeSource(source: string, archive: NodeJS.ReadableStream): Promise<void> {
@@ -117,10 +123,12 @@ export class AgentClient implements Region {
         retries: Number.POSITIVE_INFINITY,
         minTimeout: 50,
         maxTimeout: 500,
-        maxRetryTime: this.#behalf ? patience.migration : patience.owner,
         ...(this.#behalf?.signal && { signal: this.#behalf.signal }),
         // What a migration asks for may be asked for twice; what an owner does, only before it was heard.
-        shouldRetry: ({ error }) => (this.#behalf ? isUnreachable(error) : isUnheard(error)),
+        shouldRetry: ({ error }) => {
+          if (!(this.#behalf ? isUnreachable(error) : isUnheard(error))) return false;
+          return this.#outage.missed() < (this.#behalf ? patience.migration : patience.owner);
+        },
       }).catch((error) => {
         throw isUnreachable(error) ? this.#unreachable() : error;
       });
@@ -145,7 +153,9 @@ export class AgentClient implements Region {
       dispatcher,
       signal: this.#behalf?.signal ?? null,
     });
-    return { status: answer.statusCode, text: await answer.body.text() };
+    const text = await answer.body.text();
+    this.#outage.over();
+    return { status: answer.statusCode, text };
   }
 
   #parse({ status, text }: { status: number; text: string }): unknown {

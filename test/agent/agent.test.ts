@@ -47,7 +47,16 @@ class TestRegion {
 
   async open(): Promise<void> {
     const { name, dir, port, edgePort } = this;
-    this.agent = await startAgent({ name, dir, host: '127.0.0.1', port, edgePort, token, logger });
+    this.agent = await startAgent({
+      name,
+      dir,
+      host: '127.0.0.1',
+      port,
+      edgePort,
+      token,
+      postgresql: null,
+      logger,
+    });
   }
 
   /** As after the death of the agent: what it hosts goes on. */

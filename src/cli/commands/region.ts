@@ -12,6 +12,7 @@ interface Options {
   readonly port: number;
   readonly edgePort: number;
   readonly tokenFile: string;
+  readonly postgresql?: string;
 }
 
 export const region = new Command('region')
@@ -22,11 +23,17 @@ export const region = new Command('region')
   .option('--port <port>', 'for the control plane', readPort, 4100)
   .option('--edge-port <port>', 'for clients of the applications', readPort, 8080)
   .requiredOption('--token-file <file>', 'holds the token that the control plane shows')
+  .option('--postgresql <majors>', 'to offer, such as 18,15; all that the host has by default')
   .action(async (options: Options) => {
     const ended = untilToldToEnd();
     const logger = createLogger(`godwit-region-${options.name}`);
     const token = (await readFile(options.tokenFile, 'utf8')).trim();
-    const agent = await startAgent({ ...options, token, logger });
+    const agent = await startAgent({
+      ...options,
+      token,
+      postgresql: options.postgresql?.split(',') ?? null,
+      logger,
+    });
     logger.info({ address: agent.address, edge: agent.edge }, 'the region is there');
     await ended;
     await agent.close({ stop: true });

@@ -147,7 +147,7 @@ function wantedProcesses({ app, folder, build, commands, formation, environment 
   if (build === null) return [];
   const account = appAccount(folder);
   return formation.flatMap(({ name: type, amount }): Wanted[] => {
-    const command = commands[type];
+    const command = Object.hasOwn(commands, type) ? commands[type] : undefined;
     if (command === undefined) return [];
     return Array.from({ length: amount }, (_, index) => ({
       app,

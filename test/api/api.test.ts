@@ -1,0 +1,365 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import fc from 'fast-check';
+import { decodeJwt } from 'jose';
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import { pino } from 'pino';
+import { create } from 'tar';
+import { request } from 'undici';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { type Agent, startAgent } from '../../src/agent/agent.js';
+import { Accounts } from '../../src/api/auth/accounts.js';
+import type { AccountTables } from '../../src/api/auth/schema.js';
+import { Registry } from '../../src/region/registry.js';
+import {
+  type EmbeddedPostgresql,
+  startEmbeddedPostgresql,
+} from '../../src/server/embedded-postgresql.js';
+import { type Server, startServer } from '../../src/server/server.js';
+import { freePort } from '../../src/shared/free-port.js';
+import { newId, newSecret } from '../../src/shared/ids.js';
+import { until } from '../../src/shared/until.js';
+
+const logger = pino({ level: 'silent' });
+const token = newSecret();
+const strangerToken = newSecret();
+let dir: string;
+let postgresql: EmbeddedPostgresql;
+let server: Server;
+const agents: Agent[] = [];
+let pool: pg.Pool;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'godwit-api-'));
+  postgresql = await startEmbeddedPostgresql(join(dir, 'postgresql'));
+  const agentToken = newSecret();
+  const start = async (name: string, postgresql: string[] | null) => {
+    const agent = await startAgent({
+      ...{ name, dir: join(dir, name), host: '127.0.0.1', port: 0, edgePort: 0 },
+      ...{ token: agentToken, postgresql, logger },
+    });
+    agents.push(agent);
+    return { name, url: `http://${agent.address}`, token: agentToken };
+  };
+  server = await startServer({
+    ...{ host: '127.0.0.1', port: 0, database: { url: postgresql.url }, token, logger },
+    registry: new Registry([
+      await start('here', null),
+      await start('there', null),
+      await start('bare', []),
+      { name: 'gone', url: `http://127.0.0.1:${await freePort()}`, token: agentToken },
+    ]),
+    requestsPerMinute: 100_000,
+    publicUrl: null,
+  });
+  pool = new pg.Pool({ connectionString: postgresql.url });
+  const accounts = new Accounts(
+    new Kysely<AccountTables>({ dialect: new PostgresDialect({ pool }) }),
+  );
+  await accounts.ensureUser({ username: 'bob', email: 'bob@example.org' }, strangerToken);
+});
+
+afterAll(async () => {
+  await pool?.end();
+  await server?.close();
+  await Promise.all(agents.map((agent) => agent.close({ stop: true })));
+  await postgresql?.stop();
+  await rm(dir, { recursive: true, force: true });
+});
+
+const basic = (password: string, user = '') =>
+  `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+
+interface Ask {
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  body?: string | object;
+  authorization?: string;
+}
+
+async function ask(path: string, { method, body, authorization = basic(token) }: Ask = {}) {
+  const answer = await request(`http://${server.address}${path}`, {
+    method: method ?? (body === undefined ? 'GET' : 'POST'),
+    headers: { authorization, 'content-type': 'application/json' },
+    body: typeof body === 'object' ? JSON.stringify(body) : (body ?? null),
+  });
+  const text = await answer.body.text();
+  const json: unknown = text === '' ? null : JSON.parse(text);
+  return { status: answer.statusCode, json };
+}
+
+const anything = z.record(z.string(), z.unknown());
+
+async function createApp(name: string, prefix = '/v1'): Promise<string> {
+  const { status, json } = await ask(`${prefix}/apps`, { body: { app: { name } } });
+  expect(status).toBe(201);
+  return z.object({ app: z.object({ id: z.string() }) }).parse(json).app.id;
+}
+
+const migrationShape = z.looseObject({
+  id: z.string(),
+  status: z.string(),
+  steps: z.array(z.object({ name: z.string(), status: z.string(), logs: z.string().nullable() })),
+});
+
+async function migrationAtRest(app: string, id: string) {
+  return until(
+    async () => {
+      const { json } = await ask(`/v1/apps/${app}/region_migrations/${id}`);
+      const migration = migrationShape.parse(json);
+      return !['created', 'running', 'aborting'].includes(migration.status) && migration;
+    },
+    { timeout: 60_000, what: 'the migration' },
+  );
+}
+
+async function migrate(app: string, destination: string, dst_app_name = '') {
+  const body = { migration: { destination, dst_app_name } };
+  const { status, json } = await ask(`/v1/apps/${app}/region_migrations`, { body });
+  expect(status).toBe(201);
+  return migrationAtRest(app, migrationShape.parse(json).id);
+}
+
+describe('who is let in', () => {
+  it.each([
+    ['nothing', ''],
+    ['a wrong token', basic('wrong')],
+    ['a token with a user', basic(token, 'ada')],
+    ['an empty password', basic('')],
+    ['no base64', 'Basic %%%'],
+    ['no JWT', 'Bearer x.y.z'],
+    ['the API token as Bearer', `Bearer ${token}`],
+    ['an unknown scheme', `Digest ${token}`],
+  ])('not who shows %s', async (_, authorization) => {
+    for (const path of ['/v1/apps', '/v1/apps/x/region_migrations', '/v1/users/self']) {
+      const { status, json } = await ask(path, { authorization });
+      expect(status).toBe(401);
+      expect(json).toEqual({ error: expect.stringContaining('API token') });
+    }
+  });
+
+  it('who exchanges a token for a JWT', async () => {
+    const { json } = await ask('/v1/tokens/exchange', { method: 'POST' });
+    const jwt = z.object({ token: z.string() }).parse(json).token;
+    expect(decodeJwt(jwt).exp).toBeGreaterThan(Date.now() / 1000 + 3_000);
+    const { json: self } = await ask('/v1/users/self', { authorization: `Bearer ${jwt}` });
+    expect(self).toMatchObject({ user: { username: 'owner' } });
+  });
+
+  it('an app is there for its owner and collaborators only', async () => {
+    const app = await createApp('private-app');
+    const stranger = { authorization: basic(strangerToken) };
+    for (const ref of ['private-app', app]) {
+      const { status, json } = await ask(`/v1/apps/${ref}/region_migrations`, stranger);
+      expect([status, json]).toEqual([404, { resource: 'App', error: expect.any(String) }]);
+    }
+    expect((await ask('/v1/apps', stranger)).json).toEqual({ apps: [] });
+    const collaborator = { email: 'bob@example.org' };
+    await ask('/v1/apps/private-app/collaborators', { body: { collaborator } });
+    expect((await ask('/v1/apps/private-app', stranger)).status).toBe(200);
+    const removal = { ...stranger, method: 'DELETE' as const };
+    expect((await ask('/v1/apps/private-app?current_name=private-app', removal)).status).toBe(403);
+  });
+});
+
+describe('region migrations', () => {
+  it('are created in either dialect, and found by name and id', async () => {
+    const app = await createApp('two-dialects');
+    const documented = await ask(`/v1/apps/${app}/region_migrations`, {
+      body: '{"migration": {"there"}}',
+    });
+    expect(documented.status).toBe(201);
+    const [first] = z.array(migrationShape).length(1).parse(documented.json);
+    const again = await ask('/v1/apps/two-dialects/region_migrations', {
+      body: { migration: { destination: 'there' } },
+    });
+    expect([again.status, again.json]).toEqual([
+      409,
+      expect.objectContaining({ code: 'migration_open' }),
+    ]);
+    const id = first?.id ?? '';
+    await migrationAtRest(app, id);
+    expect(
+      (await ask(`/v1/apps/${app}/region_migrations/${id}/run`, { body: { step: 'preflight' } }))
+        .status,
+    ).toBe(204);
+    for (const step of ['data', 'finalize']) {
+      const early = await ask(`/v1/apps/${app}/region_migrations/${id}/run`, { body: { step } });
+      expect([early.status, early.json]).toEqual([
+        409,
+        { code: 'wrong_status', error: expect.stringContaining('prepare or abort') },
+      ]);
+    }
+    expect(
+      (await ask(`/v1/apps/${app}/region_migrations/${id}/run`, { body: { step: 'abort' } }))
+        .status,
+    ).toBe(204);
+    expect(await migrationAtRest(app, id)).toMatchObject({ status: 'aborted' });
+    const json = await ask('/v1/apps/two-dialects/region_migrations', {
+      body: { migration: { destination: 'there', dst_app_name: '', extra: 1 } },
+    });
+    expect(migrationShape.parse(json.json)).toMatchObject({
+      status: 'created',
+      dst_app_name: 'two-dialects',
+    });
+    const { json: all } = await ask(`/v1/apps/${app}/region_migrations`);
+    expect(z.array(migrationShape).length(2).parse(all)[1]).toMatchObject({ id });
+  });
+
+  it.each([
+    ['no JSON', '{"migration": {', 400],
+    ['nothing', '', 400],
+    ['no destination', { migration: {} }, 400],
+    ['an unknown destination', { migration: { destination: 'nowhere' } }, 422],
+    ['an unknown destination, as documented', '{"migration": {"nowhere"}}', 422],
+    ['its own region and name', { migration: { destination: 'here' } }, 422],
+    ['a bad name', { migration: { destination: 'there', dst_app_name: 'No Name!' } }, 422],
+  ])('are refused with %s, and nothing is created', async (what, body, expected) => {
+    const name = `refused-${what.replaceAll(/[^a-z]+/g, '-')}`.slice(0, 40).replace(/-$/, '');
+    await createApp(name);
+    const { status, json } = await ask(`/v1/apps/${name}/region_migrations`, { body });
+    expect(status).toBe(expected);
+    expect(anything.parse(json)).toHaveProperty(expected === 400 ? 'error' : 'errors');
+    expect((await ask(`/v1/apps/${name}/region_migrations`)).json).toEqual([]);
+  });
+
+  it('are refused for what does not exist', async () => {
+    const app = await createApp('existing');
+    const unknown = '/v1/apps/existing/region_migrations/0b0c20b9-5e89-43cb-a44a-7a392a74aeea';
+    const { id } = await migrate('existing', 'there');
+    for (const [path, body, expected] of [
+      ['/v1/apps/nobody/region_migrations', undefined, 404],
+      [`/v1/apps/${newId()}/region_migrations`, undefined, 404],
+      ['/regions/nowhere/v1/apps', undefined, 404],
+      [unknown, undefined, 404],
+      [`${unknown}/run`, { step: 'prepare' }, 404],
+      ['/v1/apps/existing/region_migrations/not-an-id', undefined, 404],
+      [`/v1/apps/${app}/region_migrations/${id}/run`, { step: 'fly' }, 422],
+      [`/v1/apps/${app}/region_migrations/${id}/run`, {}, 422],
+      [`/v1/apps/${app}/region_migrations/${id}/run`, '{"step": ', 400],
+      ['/v1/nothing', undefined, 404],
+    ] as const) {
+      const { status } = await ask(path, body === undefined ? {} : { body });
+      expect([path, status]).toEqual([path, expected]);
+    }
+    expect(await migrationAtRest(app, id)).toMatchObject({ status: 'preflight-success' });
+  });
+
+  it('end in preflight-error when the destination is down; nothing was changed', async () => {
+    const app = await createApp('to-nowhere');
+    const migration = await migrate('to-nowhere', 'gone');
+    expect(migration.status).toBe('preflight-error');
+    const logs = migration.steps.map((step) => step.logs).join('\n');
+    expect(logs).toMatch(/Region gone cannot be reached/);
+    await ask(`/v1/apps/${app}/region_migrations/${migration.id}/run`, { body: { step: 'abort' } });
+    expect(await migrationAtRest(app, migration.id)).toMatchObject({ status: 'aborted' });
+    expect((await ask('/v1/apps/to-nowhere')).json).toMatchObject({ app: { frozen_by: null } });
+  });
+
+  it('end in preflight-error, with every obstacle, when the destination lacks what it needs', async () => {
+    await createApp('needy');
+    await createApp('needy', '/regions/bare/v1');
+    const addon = { addon_provider_id: 'postgresql', plan_id: 'postgresql-sandbox' };
+    expect((await ask('/v1/apps/needy/addons', { body: { addon } })).status).toBe(201);
+    const { status, steps } = await migrate('needy', 'bare');
+    expect(status).toBe('preflight-error');
+    const logs = steps.map((step) => step.logs).join('\n');
+    expect(logs).toMatch(/bare lacks postgresql/);
+    expect(logs).toMatch(/bare already has an app named needy/);
+    expect(steps.at(-1)).toMatchObject({ name: 'Preflight checks', status: 'error' });
+  });
+
+  it('freeze the app until they end', async () => {
+    const app = await createApp('frozen-app');
+    const { id } = await migrate('frozen-app', 'there');
+    await ask(`/v1/apps/${app}/region_migrations/${id}/run`, { body: { step: 'prepare' } });
+    await migrationAtRest(app, id);
+    const variable = { name: 'A', value: 'b' };
+    const { status, json } = await ask(`/v1/apps/${app}/variables`, { body: { variable } });
+    expect([status, json]).toEqual([409, { code: 'frozen', error: expect.stringContaining(id) }]);
+    expect((await ask(`/v1/apps/${app}/variables`)).json).toEqual({ variables: [] });
+    await ask(`/v1/apps/${app}/region_migrations/${id}/run`, { body: { step: 'abort' } });
+    await migrationAtRest(app, id);
+    expect((await ask(`/v1/apps/${app}/variables`, { body: { variable } })).status).toBe(201);
+  });
+});
+
+describe('the platform', () => {
+  it.each([
+    ['/v1/apps', { app: { name: 'No Name' } }, 422],
+    ['/v1/apps', { app: { name: 'platform' } }, 422],
+    ['/v1/apps', {}, 422],
+    ['/v1/apps/platform/variables', { variable: { name: '1A', value: '' } }, 422],
+    ['/v1/apps/platform/variables', { variable: { name: 'A', value: 1 } }, 422],
+    ['/v1/apps/platform/scale', { containers: [{ name: 'web', amount: -1 }] }, 422],
+    ['/v1/apps/platform/scale', { containers: [{ name: 'web', amount: 1e9 }] }, 422],
+    ['/v1/apps/platform/domains', { domain: { name: 'no name' } }, 422],
+    ['/v1/apps/platform/collaborators', { collaborator: { email: 'x' } }, 422],
+    ['/v1/apps/platform/addons', { addon: { addon_provider_id: 'x', plan_id: 'y' } }, 422],
+    ['/v1/apps/platform/deployments', { deployment: { source_url: 'http://example.org/x' } }, 422],
+    ['/v1/apps/platform/deployments', { deployment: { source_url: 'x' } }, 422],
+    ['/v1/apps/platform/rename', { current_name: 'other', new_name: 'good-name' }, 422],
+  ])('refuses %s %j', async (path, body, expected) => {
+    await ask('/v1/apps', { body: { app: { name: 'platform' } } });
+    const before = (await ask('/v1/apps/platform')).json;
+    const { status, json } = await ask(path, { body });
+    expect([status, json]).toEqual([expected, { errors: expect.any(Object) }]);
+    expect((await ask('/v1/apps/platform')).json).toEqual(before);
+  });
+
+  it('refuses an archive without a Procfile, and an address that is not its own', async () => {
+    await ask('/v1/apps', { body: { app: { name: 'platform' } } });
+    const { json } = await ask('/v1/sources', { method: 'POST' });
+    const url = z.object({ source: z.object({ upload_url: z.string() }) }).parse(json)
+      .source.upload_url;
+    const upload = (to: string) =>
+      request(to, {
+        method: 'PUT',
+        body: Readable.from(create({ gzip: true, cwd: import.meta.dirname }, ['api.test.ts'])),
+      });
+    expect((await upload(url)).statusCode).toBe(200);
+    expect((await upload(url.replace(/token=./, 'token=x'))).statusCode).toBe(401);
+    const { status, json: answer } = await ask('/v1/apps/platform/deployments', {
+      body: { deployment: { source_url: url } },
+    });
+    expect([status, answer]).toEqual([
+      422,
+      { errors: { source_url: [expect.stringContaining('Procfile')] } },
+    ]);
+  });
+
+  it('describes itself', async () => {
+    expect((await ask('/healthz', { authorization: '' })).json).toEqual({ status: 'ok' });
+    const { json } = await ask('/openapi.json', { authorization: '' });
+    const document = z.object({ openapi: z.string(), paths: anything }).parse(json);
+    expect(document.openapi).toBe('3.1.0');
+    expect(document.paths).toHaveProperty('/v1/apps/{app}/region_migrations/{id}/run');
+    expect(Object.keys(document.paths).some((path) => path.startsWith('/regions/'))).toBe(false);
+  });
+
+  it('never answers nonsense with a 5xx', async () => {
+    await ask('/v1/apps', { body: { app: { name: 'platform' } } });
+    const path = fc.constantFrom(
+      '/v1/apps',
+      '/v1/apps/platform/region_migrations',
+      '/v1/apps/platform/region_migrations/x/run',
+      '/v1/apps/platform/variables',
+      '/v1/apps/platform/scale',
+      '/v1/apps/%00/variables',
+      '/v1/apps/..%2f..%2fetc/variables',
+      '/regions/here/v1/apps/platform/addons',
+    );
+    const method = fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE');
+    const body = fc.oneof(fc.string(), fc.json());
+    await fc.assert(
+      fc.asyncProperty(path, method, body, async (path, method, body) => {
+        const { status } = await ask(path, { method, ...(method !== 'GET' && { body }) });
+        expect(status).toBeLessThan(500);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});

@@ -1,0 +1,33 @@
+import { afterEach, expect, it } from 'vitest';
+import { until } from '../../src/shared/until.js';
+import { Stage } from '../e2e/stage.js';
+
+let stage: Stage | null = null;
+afterEach(async () => {
+  await stage?.remove();
+});
+
+it('keeps everything from one start to the next, and leaves no process', async () => {
+  stage = await Stage.start();
+  const { ready, dir } = stage;
+  expect(ready.regions.map(({ name }) => name)).toEqual(['osc-fr1', 'osc-secnum-fr1']);
+  const app = await stage.deployBirdLog('keeper', { rows: 50 });
+
+  await stage.close();
+  expect(await stage.everythingThatRuns()).toEqual([]);
+  await stage.open();
+  expect(stage.ready).toEqual(ready);
+  const stats = () => app.stats().catch(() => null);
+  expect(await until(stats, { timeout: 20_000, what: 'the app' })).toMatchObject({ rows: 50 });
+
+  const before = Object.values(await stage.processes()).map(({ pid }) => pid);
+  await stage.killDev();
+  await stage.open();
+  expect(await until(stats, { timeout: 20_000, what: 'the app' })).toMatchObject({ rows: 50 });
+  const running = (await stage.everythingThatRuns()).map((line) => Number.parseInt(line, 10));
+  expect(running.filter((pid) => before.includes(pid))).toEqual([]);
+
+  await stage.close();
+  expect(await stage.everythingThatRuns()).toEqual([]);
+  expect(dir).toBe(stage.dir);
+});
