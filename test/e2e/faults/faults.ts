@@ -1,20 +1,14 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compareDatabases } from '../../src/dev/demo/check.js';
-import { Traffic } from '../../src/dev/demo/traffic.js';
-import type { PhaseName } from '../../src/migration/migration.js';
-import { until } from '../../src/shared/until.js';
-import { describeSteps, inventory, Stage, type TestApp } from './stage.js';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { compareDatabases } from '../../../src/dev/demo/check.js';
+import { Traffic } from '../../../src/dev/demo/traffic.js';
+import type { PhaseName } from '../../../src/migration/migration.js';
+import { until } from '../../../src/shared/until.js';
+import { describeSteps, inventory, Stage, type TestApp } from '../stage.js';
 
-let stage: Stage;
-beforeAll(async () => {
-  stage = await Stage.start();
-});
-afterAll(() => stage.remove());
+export type Victim = 'server' | 'source' | 'destination';
 
-const victims = ['server', 'source', 'destination'] as const;
-type Victim = (typeof victims)[number];
-
-const processOf = (victim: Victim) => (victim === 'server' ? 'server' : stage[victim].name);
+const processOf = (stage: Stage, victim: Victim) =>
+  victim === 'server' ? 'server' : stage[victim].name;
 
 /** Kills a process as soon as a phase has come to a step. */
 async function killAt(app: TestApp, id: string, phase: PhaseName, step: RegExp, victim: Victim) {
@@ -25,7 +19,7 @@ async function killAt(app: TestApp, id: string, phase: PhaseName, step: RegExp, 
     },
     { timeout: 30_000, every: 2, what: `${phase} to come to ${step}` },
   );
-  await stage.kill(processOf(victim));
+  await app.stage.kill(processOf(app.stage, victim));
 }
 
 const success = {
@@ -35,15 +29,19 @@ const success = {
   abort: 'aborted',
 } as const;
 
-describe.each(victims)('a phase carries on when the %s is killed', (victim) => {
+/** Kills a process in every phase, and expects nothing but a pause. */
+export function survives(victim: Victim): void {
+  let stage: Stage;
   let app: TestApp;
   beforeAll(async () => {
+    stage = await Stage.start();
     app = await stage.deployBirdLog(`app-${victim}`);
   });
+  afterAll(() => stage.remove());
 
   it('in preflight, prepare, data and abort', async () => {
     const id = await app.createMigration();
-    await stage.kill(processOf(victim));
+    await stage.kill(processOf(stage, victim));
     expect(await app.settled(id)).toMatchObject({ status: success.preflight });
     for (const [phase, step] of [
       ['prepare', /Import/],
@@ -88,4 +86,4 @@ describe.each(victims)('a phase carries on when the %s is killed', (victim) => {
       .client(stage.destination.name)
       .delete(`/apps/${mover.name}?current_name=${mover.name}`);
   });
-});
+}
