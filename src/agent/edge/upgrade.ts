@@ -40,6 +40,7 @@ export function upgrade(
       resolve(connected ? 'broken' : 'unreached');
     });
     upstream.once('upgrade', (answer, server, rest) => {
+      client.off('close', leave); // from here on, pipeline ends one with the other
       client.write(
         headOf(answer, ['Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? '']),
       );
