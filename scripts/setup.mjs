@@ -2,7 +2,15 @@
 // anything is installed, so it uses nothing but Node.js itself.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -37,8 +45,10 @@ function installPackages() {
   writeFileSync(stamp, lock);
 }
 
+/** When anything in a folder was changed last: a file, or the list of what is there. */
 function newest(folder) {
   return Math.max(
+    statSync(folder).mtimeMs,
     ...readdirSync(folder, { withFileTypes: true }).map((entry) => {
       const path = join(folder, entry.name);
       return entry.isDirectory() ? newest(path) : statSync(path).mtimeMs;
@@ -50,6 +60,7 @@ function compile() {
   const built = join(root, 'dist', '.tsbuildinfo');
   if (existsSync(built) && statSync(built).mtimeMs > newest(join(root, 'src'))) return;
   say('compiling the sources to dist/');
+  rmSync(join(root, 'dist'), { recursive: true, force: true });
   run(process.execPath, [
     join('node_modules', 'typescript', 'bin', 'tsc'),
     '-p',

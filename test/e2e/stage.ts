@@ -25,8 +25,8 @@ import {
 } from '../../src/shared/processes.js';
 import { until } from '../../src/shared/until.js';
 
-const program = join(import.meta.dirname, '../../bin/godwit.js');
-const birdLog = join(import.meta.dirname, '../../examples/bird-log');
+export const program = join(import.meta.dirname, '../../bin/godwit.js');
+export const birdLog = join(import.meta.dirname, '../../examples/bird-log');
 const devState = z.looseObject({ processes: z.record(z.string(), processIdentity) });
 
 /** A whole Godwit, as `godwit dev` runs it, in a folder of its own. */

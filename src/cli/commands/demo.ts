@@ -1,19 +1,14 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { runDemo } from '../../dev/demo/demo.js';
+import { countUpTo } from '../read-count.js';
 
 export const demo = new Command('demo')
   .description(
     'move an application with its database while clients read and write, and check every row',
   )
   .option('--json <file>', 'for the figures')
-  .option('--rows <count>', 'in the database', readRows, 200_000)
+  .option('--rows <count>', 'in the database', countUpTo(100_000_000), 200_000)
   .action(async ({ json, rows }: { json?: string; rows: number }) => {
     const good = await runDemo({ rows, jsonFile: json ?? null });
     if (!good) throw new Error('The demo did not go as it should.');
   });
-
-function readRows(text: string): number {
-  const rows = Number(text);
-  if (Number.isSafeInteger(rows) && rows >= 1) return rows;
-  throw new InvalidArgumentError('It must be a positive whole number.');
-}

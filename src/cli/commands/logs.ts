@@ -1,10 +1,11 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { z } from 'zod';
+import { countUpTo } from '../read-count.js';
 import { action } from '../session.js';
 
 export const logs = new Command('logs')
   .description('show the last log lines')
-  .option('-n, --lines <count>', 'how many', readCount, 100)
+  .option('-n, --lines <count>', 'how many', countUpTo(10_000), 100)
   .action(
     action(async (session, { lines }: { lines: number }) => {
       const answer = z.object({ logs_url: z.string() });
@@ -14,9 +15,3 @@ export const logs = new Command('logs')
       session.print(all, all);
     }),
   );
-
-function readCount(text: string): number {
-  const count = Number(text);
-  if (Number.isInteger(count) && count > 0 && count <= 10_000) return count;
-  throw new InvalidArgumentError('It must be 1 to 10000.');
-}

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { journey } from '../../client/watch-phase.js';
-import { ask } from '../ask.js';
+import { ask, needAnswers } from '../ask.js';
 import { action } from '../session.js';
 import { summary, watch } from '../watch.js';
 
@@ -15,6 +15,7 @@ export const migrate = new Command('migrate')
         session,
         { to, newName, yes = false }: { to: string; newName?: string; yes?: boolean },
       ) => {
+        if (!yes) needAnswers();
         const { client } = session;
         const { id } = await client.createMigration(session.app(), to, newName);
         for (const { phase, title } of journey) {

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { Registry } from '../../region/registry.js';
 import { startServer } from '../../server/server.js';
 import { createLogger } from '../../shared/logging.js';
+import { countUpTo } from '../read-count.js';
 import { readPort } from '../read-port.js';
 import { untilToldToEnd } from '../until-told.js';
 
@@ -13,7 +14,7 @@ interface Options {
   readonly regionsFile: string;
   readonly tokenFile: string;
   readonly publicUrl?: string;
-  readonly requestsPerMinute: string;
+  readonly requestsPerMinute: number;
 }
 
 export const server = new Command('server')
@@ -26,7 +27,7 @@ export const server = new Command('server')
   .requiredOption('--regions-file <file>', 'JSON: [{"name", "displayName"?, "url", "token"}, …]')
   .requiredOption('--token-file <file>', 'holds the API token of the first user')
   .option('--public-url <url>', 'where clients reach it, when not where it listens')
-  .option('--requests-per-minute <count>', 'that one token may make', '1200')
+  .option('--requests-per-minute <count>', 'that one token may make', countUpTo(1_000_000), 1200)
   .action(async (options: Options) => {
     const ended = untilToldToEnd();
     const logger = createLogger('godwit-server');
@@ -37,7 +38,7 @@ export const server = new Command('server')
       database: databaseUrl ? { url: databaseUrl } : { dir: options.dir },
       registry: await Registry.read(options.regionsFile),
       token: (await readFile(options.tokenFile, 'utf8')).trim(),
-      requestsPerMinute: Number(options.requestsPerMinute),
+      requestsPerMinute: options.requestsPerMinute,
       publicUrl: options.publicUrl ?? null,
       logger,
     });
