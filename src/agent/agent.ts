@@ -22,6 +22,7 @@ export interface AgentOptions {
   readonly name: string;
   /** The region's folder; all that it hosts is in there. */
   readonly dir: string;
+  /** Address of this host: to listen on, and for the control plane and other regions. */
   readonly host: string;
   /** For the control plane; 0 for any that is free. */
   readonly port: number;
@@ -56,7 +57,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   );
   const databases = new Databases({
     dir: join(dir, 'databases'),
-    products: [new Postgresql(majors, logger)],
+    products: [new Postgresql({ majors, address: host, logger })],
     logger,
   });
   const shelf = new Shelf(join(dir, 'apps'));

@@ -7,6 +7,8 @@ export interface HbaRule {
   /** A database, or `replication`. */
   readonly database: string;
   readonly user: string;
+  /** From where: this host only, or any. */
+  readonly from: 'here' | 'anywhere';
 }
 
 /** What every cluster of Godwit has, whatever it is for. */
@@ -39,7 +41,8 @@ function quote(value: string | number | boolean): string {
 /** The text of `pg_hba.conf`: the superuser over the socket, and those named, with a password. */
 export function hbaFile(superuser: string, rules: readonly HbaRule[]): string {
   const lines = rules.map(
-    ({ type, database, user }) => `${type} ${name(database)} ${name(user)} all scram-sha-256`,
+    ({ type, database, user, from }) =>
+      `${type} ${name(database)} ${name(user)} ${from === 'here' ? '127.0.0.1/32' : 'all'} scram-sha-256`,
   );
   return `local all "${superuser}" trust\n${lines.join('\n')}\n`;
 }

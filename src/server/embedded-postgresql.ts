@@ -40,7 +40,12 @@ export async function startEmbeddedPostgresql(dir: string): Promise<EmbeddedPost
     port,
     settings: { max_connections: 100, shared_buffers: '32MB' },
     // The workflow library looks into `postgres` whether its database exists.
-    rules: [login, 'postgres'].map((database) => ({ type: 'host', database, user: login })),
+    rules: [login, 'postgres'].map((database) => ({
+      type: 'host',
+      database,
+      user: login,
+      from: 'here',
+    })),
   });
   await cluster.asSuperuser(port, async (client) => {
     const role = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [login]);

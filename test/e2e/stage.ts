@@ -1,8 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { chmod, cp, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { request } from 'undici';
 import { expect } from 'vitest';
@@ -53,7 +55,7 @@ export class Stage {
     await rm(readyFile, { force: true });
     const args = ['dev', '--dir', this.dir, '--port', `${this.port}`, '--ready-file', readyFile];
     const child = spawn(process.execPath, [program, ...args], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'], // ends when this process does
       env: { ...process.env, GODWIT_LOG_LEVEL: 'warn' },
     });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -160,6 +162,23 @@ export class Stage {
   }
 }
 
+let installed: Promise<string> | undefined;
+
+/** The example with its packages, so that not every deployment installs them. A copy a process. */
+function installedBirdLog(): Promise<string> {
+  installed ??= (async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'godwit-bird-log-'));
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+    await cp(birdLog, folder, { recursive: true });
+    await promisify(execFile)('npm', ['ci', '--omit=dev', '--no-audit', '--no-fund'], {
+      cwd: folder,
+    });
+    await rm(join(folder, 'package-lock.json')); // with it, the packages would be left out
+    return folder;
+  })();
+  return installed;
+}
+
 export class TestApp {
   constructor(
     readonly stage: Stage,
@@ -175,7 +194,7 @@ export class TestApp {
   async deploy(files: Record<string, string>, client = this.client): Promise<void> {
     const folder = await mkdtemp(join(tmpdir(), 'godwit-source-'));
     try {
-      await cp(birdLog, folder, { recursive: true });
+      await cp(await installedBirdLog(), folder, { recursive: true });
       for (const [file, text] of Object.entries(files)) await writeFile(join(folder, file), text);
       const id = await client.deploy(this.name, packFolder(folder));
       const { status, output } = await until(

@@ -170,19 +170,28 @@ export class Deployments implements Verbs {
       if (record.build?.digest === build.digest) return record;
       const place = await this.#place(app);
       const file = `${artefact(place.folder, build.id)}.new`;
-      const answer = await request(url, { headers: { authorization: `Bearer ${token}` } });
-      if (answer.statusCode !== 200) {
-        await answer.body.dump();
-        throw new Refusal(
-          'unavailable',
-          `The other region refused the build (${answer.statusCode}).`,
-        );
-      }
-      await pipeline(answer.body, createWriteStream(file, { mode: 0o600 }));
+      await this.#download({ url, token }, file);
       await adoptBuild(file, place, build);
       return { ...record, build };
     });
     return null;
+  }
+
+  /** @throws Refusal `unavailable` when the other region cannot be reached, refuses, or breaks off */
+  async #download({ url, token }: { url: string; token: string }, file: string): Promise<void> {
+    try {
+      const answer = await request(url, { headers: { authorization: `Bearer ${token}` } });
+      if (answer.statusCode !== 200) {
+        await answer.body.dump();
+        throw new Error(`it answered with ${answer.statusCode}`);
+      }
+      await pipeline(answer.body, createWriteStream(file, { mode: 0o600 }));
+    } catch (error) {
+      throw new Refusal(
+        'unavailable',
+        `The build could not be fetched from the other region: ${messageOf(error)}.`,
+      );
+    }
   }
 
   /** Builds in the background; what becomes of it is in the deployment. */

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { runDemo } from '../../dev/demo/demo.js';
 import { countUpTo } from '../read-count.js';
 
 export const demo = new Command('demo')
@@ -9,6 +8,7 @@ export const demo = new Command('demo')
   .option('--json <file>', 'for the figures')
   .option('--rows <count>', 'in the database', countUpTo(100_000_000), 200_000)
   .action(async ({ json, rows }: { json?: string; rows: number }) => {
+    const { runDemo } = await import('../../dev/demo/demo.js');
     const good = await runDemo({ rows, jsonFile: json ?? null });
     if (!good) throw new Error('The demo did not go as it should.');
   });

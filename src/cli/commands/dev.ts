@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { startDev } from '../../dev/dev.js';
 import { readPort } from '../read-port.js';
 import { untilToldToEnd } from '../until-told.js';
 
@@ -17,6 +16,7 @@ export const dev = new Command('dev')
   .option('--ready-file <file>', 'is written when everything is there')
   .option('--regions <names>', 'such as osc-fr1,osc-secnum-fr1')
   .action(async ({ dir, port, readyFile, regions }: Options) => {
+    const { startDev } = await import('../../dev/dev.js');
     const ended = untilToldToEnd();
     const running = await startDev({
       dir,

@@ -1,7 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { startAgent } from '../../agent/agent.js';
-import { createLogger } from '../../shared/logging.js';
 import { readPort } from '../read-port.js';
 import { untilToldToEnd } from '../until-told.js';
 
@@ -19,13 +17,19 @@ export const region = new Command('region')
   .description('run the agent of a region; told to end, it ends what it hosts')
   .requiredOption('--name <name>', 'of the region')
   .requiredOption('--dir <folder>', 'that holds the region')
-  .option('--host <address>', 'to listen on', '127.0.0.1')
+  .option(
+    '--host <address>',
+    'of this host, by which the control plane and other regions reach it',
+    '127.0.0.1',
+  )
   .option('--port <port>', 'for the control plane', readPort, 4100)
   .option('--edge-port <port>', 'for clients of the applications', readPort, 8080)
   .requiredOption('--token-file <file>', 'holds the token that the control plane shows')
   .option('--postgresql <majors>', 'to offer, such as 18,15; all that the host has by default')
   .action(async (options: Options) => {
     const ended = untilToldToEnd();
+    const { startAgent } = await import('../../agent/agent.js');
+    const { createLogger } = await import('../../shared/logging.js');
     const logger = createLogger(`godwit-region-${options.name}`);
     const token = (await readFile(options.tokenFile, 'utf8')).trim();
     const agent = await startAgent({

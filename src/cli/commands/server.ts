@@ -1,8 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { Registry } from '../../region/registry.js';
-import { startServer } from '../../server/server.js';
-import { createLogger } from '../../shared/logging.js';
 import { countUpTo } from '../read-count.js';
 import { readPort } from '../read-port.js';
 import { untilToldToEnd } from '../until-told.js';
@@ -30,6 +27,9 @@ export const server = new Command('server')
   .option('--requests-per-minute <count>', 'that one token may make', countUpTo(1_000_000), 1200)
   .action(async (options: Options) => {
     const ended = untilToldToEnd();
+    const { Registry } = await import('../../region/registry.js');
+    const { startServer } = await import('../../server/server.js');
+    const { createLogger } = await import('../../shared/logging.js');
     const logger = createLogger('godwit-server');
     const databaseUrl = process.env['DATABASE_URL'];
     const running = await startServer({

@@ -1,14 +1,24 @@
+import pRetry from 'p-retry';
 import { bytes } from '../../shared/bytes.js';
+import { Refusal } from '../../shared/errors.js';
 import type { Step } from '../phase.js';
 
 /** The destination fetches the build from the source, directly. */
 export const importBuild: Step = {
   title: 'Import the last successful deployment',
-  async run({ migration, source, destination, newAppId, sourceApp, log }) {
+  async run({ migration, source, destination, newAppId, sourceApp, signal, log }) {
     const { build } = await sourceApp();
     if (!build) return log('Nothing has been deployed yet.');
-    const grant = await source.grantBuild({ app: migration.appId });
-    await destination.fetchBuild({ app: newAppId, build, ...grant });
+    const fetch = async () => {
+      const grant = await source.grantBuild({ app: migration.appId });
+      await destination.fetchBuild({ app: newAppId, build, ...grant });
+    };
+    // The source's agent may go away while the build is on its way.
+    await pRetry(fetch, { retries: 5, minTimeout: 250, signal, shouldRetry: isPassing });
     log(`Build ${build.id}, ${bytes(build.size)}, digest verified.`);
   },
 };
+
+function isPassing({ error }: { readonly error: Error }): boolean {
+  return error instanceof Refusal && error.kind === 'unavailable';
+}

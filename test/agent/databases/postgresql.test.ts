@@ -66,7 +66,8 @@ class TestRegion {
   }
 
   #open(): Databases {
-    return new Databases({ dir: this.dir, products: [new Postgresql(majors, logger)], logger });
+    const product = new Postgresql({ majors, address: '127.0.0.1', logger });
+    return new Databases({ dir: this.dir, products: [product], logger });
   }
 }
 

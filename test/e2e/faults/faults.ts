@@ -17,7 +17,7 @@ async function killAt(app: TestApp, id: string, phase: PhaseName, step: RegExp, 
       const { steps } = await app.client.migration(app.name, id);
       return steps.some((one) => one.phase === phase && step.test(one.name));
     },
-    { timeout: 30_000, every: 2, what: `${phase} to come to ${step}` },
+    { timeout: 30_000, every: 10, what: `${phase} to come to ${step}` },
   );
   await app.stage.kill(processOf(app.stage, victim));
 }
@@ -29,8 +29,8 @@ const success = {
   abort: 'aborted',
 } as const;
 
-/** Kills a process in every phase, and expects nothing but a pause. */
-export function survives(victim: Victim): void {
+/** Kills a process in every phase, at these steps of finalize, and expects nothing but a pause. */
+export function survives(victim: Victim, steps: readonly RegExp[]): void {
   let stage: Stage;
   let app: TestApp;
   beforeAll(async () => {
@@ -60,7 +60,7 @@ export function survives(victim: Victim): void {
     expect(twins.filter(({ name }) => name === app.name)).toEqual([]);
   });
 
-  it.each([/Check/, /Hold/, /Switch/, /Start/, /Redirect/])('in finalize, at %s', async (step) => {
+  it.each(steps)('in finalize, at %s', async (step) => {
     const mover = await stage.deployBirdLog(`fin-${victim}-${step.source.toLowerCase()}`, {
       rows: 500,
     });

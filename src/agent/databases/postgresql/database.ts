@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import pRetry, { AbortError } from 'p-retry';
-import pg from 'pg';
+import type pg from 'pg';
 import { databaseAccount } from '../../../postgresql/account.js';
-import { type CopyProgress, copyCluster } from '../../../postgresql/base-backup.js';
+import { copyCluster } from '../../../postgresql/base-backup.js';
 import type { Binaries } from '../../../postgresql/binaries.js';
 import { Cluster } from '../../../postgresql/cluster.js';
 import { readControlFile } from '../../../postgresql/control-file.js';
@@ -16,7 +15,20 @@ import { writeJsonFile } from '../../../shared/json-file.js';
 import type { Logger } from '../../../shared/logging.js';
 import { until } from '../../../shared/until.js';
 import type { Database } from '../product.js';
+import { Copying } from './copying.js';
 import { inspectCluster } from './inspect.js';
+import {
+  allStream,
+  createGrant,
+  currentPosition,
+  dropForeignGrants,
+  dropGrant,
+  ensureLogin,
+  followerName,
+  follows,
+  lagAndSize,
+  replayPosition,
+} from './queries.js';
 import {
   type DatabaseRecord,
   type Endpoint,
@@ -38,28 +50,30 @@ const keepsUp = 16 * 1024 * 1024;
 /** Who may log in. */
 type Admitted = 'all' | 'followers';
 
-/** A copy under way. */
-interface Copying {
-  readonly cancel: AbortController;
-  readonly ended: Promise<void>;
-  progress: CopyProgress;
+/** What a database runs with on its host. */
+export interface DatabaseHost {
+  readonly binaries: Binaries;
+  /** Address of the host, for followers in other regions. */
+  readonly address: string;
+  readonly logger: Logger;
 }
 
 /** One PostgreSQL cluster for one app: a primary, or a physical follower of another. */
 export class PostgresqlDatabase implements Database {
   readonly #folder: string;
   readonly #cluster: Cluster;
+  readonly #address: string;
   readonly #logger: Logger;
   #record: DatabaseRecord;
+  /** The copy under way, or the last one. */
   #copying: Copying | null = null;
-  /** Why the last copy was given up. */
-  #failure: string | null = null;
 
-  constructor(folder: string, found: DatabaseRecord, binaries: Binaries, logger: Logger) {
+  constructor(folder: string, found: DatabaseRecord, host: DatabaseHost) {
     this.#folder = folder;
     this.#record = found;
-    this.#cluster = new Cluster(folder, binaries);
-    this.#logger = logger.child({ database: found.id });
+    this.#cluster = new Cluster(folder, host.binaries);
+    this.#address = host.address;
+    this.#logger = host.logger.child({ database: found.id });
   }
 
   get id(): string {
@@ -84,7 +98,9 @@ export class PostgresqlDatabase implements Database {
     if (await this.#cluster.identity()) return;
     if (role === 'primary' && !(await this.#cluster.exists())) await this.#cluster.initialise();
     await this.#start();
-    if (role === 'primary') await this.#ensureLogin();
+    if (role === 'primary') {
+      await this.#query((client) => ensureLogin(client, this.#record.login));
+    }
   }
 
   async rest(): Promise<void> {
@@ -118,29 +134,16 @@ export class PostgresqlDatabase implements Database {
     const known = grants.find((grant) => grant.follower === follower);
     const grant = known ?? {
       follower,
-      name: `godwit_follow_${follower.replaceAll('-', '').slice(0, 12)}`,
+      name: followerName(follower),
       password: newSecret(),
     };
     if (!known) await this.#write({ grants: [...grants, grant] });
-    await this.#query(async (client) => {
-      const role = client.escapeIdentifier(grant.name);
-      const password = client.escapeLiteral(grant.password);
-      const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [
-        grant.name,
-      ]);
-      const verb = rowCount === 0 ? 'CREATE' : 'ALTER';
-      await client.query(`${verb} ROLE ${role} LOGIN REPLICATION PASSWORD ${password}`);
-      await client.query(
-        `SELECT pg_create_physical_replication_slot($1, true)
-          WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)`,
-        [grant.name],
-      );
-    });
+    await this.#query((client) => createGrant(client, grant));
     await this.#configure();
     await this.#cluster.reload();
     return {
       major,
-      host: '127.0.0.1',
+      host: this.#address,
       port,
       user: grant.name,
       password: grant.password,
@@ -174,14 +177,13 @@ export class PostgresqlDatabase implements Database {
       );
     }
     const same = following !== null && sameEndpoint(following.endpoint, endpoint);
-    if (same && (following.copied || this.#copying)) return;
+    if (same && (following.copied || this.#copying?.isUnderWay)) return;
     await this.#giveUpCopying();
     await this.#write({
       role: 'follower',
       login: endpoint.login,
       following: { endpoint, copied: false },
     });
-    this.#failure = null;
     this.#copyInBackground(endpoint);
   }
 
@@ -189,10 +191,12 @@ export class PostgresqlDatabase implements Database {
     const { following } = this.#record;
     const none = { copied: 0, total: 0, lag: null, reason: null };
     if (!following) return { ...none, stage: 'idle' };
-    const seen = this.#copying?.progress ?? none;
-    if (this.#failure) return { ...none, ...seen, stage: 'failed', reason: this.#failure };
-    if (!following.copied) return { ...none, ...seen, stage: 'copying' };
-    const { lag, size } = await this.#lag().catch((error) => {
+    const seen = { ...none, ...this.#copying?.progress };
+    if (this.#copying?.failure) {
+      return { ...seen, stage: 'failed', reason: messageOf(this.#copying.failure) };
+    }
+    if (!following.copied) return { ...seen, stage: 'copying' };
+    const { lag, size } = await this.#query(lagAndSize).catch((error) => {
       if (isStarting(error)) return { lag: null, size: seen.copied };
       throw error;
     });
@@ -205,13 +209,7 @@ export class PostgresqlDatabase implements Database {
   }
 
   async position(): Promise<string> {
-    const { rows } = await this.#query((client) =>
-      client.query<{ lsn: string }>(
-        `SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
-                ELSE pg_current_wal_flush_lsn() END AS lsn`,
-      ),
-    );
-    return rows[0]?.lsn ?? '0/0';
+    return this.#query(currentPosition);
   }
 
   async waitFor(position: string, timeout: number): Promise<void> {
@@ -262,12 +260,9 @@ export class PostgresqlDatabase implements Database {
       throw Refusal.conflict('role', 'Only a follower with a whole copy can be promoted.');
     }
     await this.#query(async (client) => {
-      const { rows } = await client.query<{ follows: boolean }>(
-        'SELECT pg_is_in_recovery() AS follows',
-      );
-      if (rows[0]?.follows) await client.query('SELECT pg_promote(true, 60)');
+      if (await follows(client)) await client.query('SELECT pg_promote(true, 60)');
     });
-    await until(() => this.#query(isPrimary), {
+    await until(async () => !(await this.#query(follows)), {
       timeout: 60_000,
       every: 10,
       what: 'the promotion',
@@ -275,7 +270,8 @@ export class PostgresqlDatabase implements Database {
     await this.#write({ role: 'primary', following: null });
     await this.#configure();
     await this.#cluster.reload();
-    await this.#dropForeignGrants();
+    const own = this.#record.grants.map(({ name }) => name);
+    await this.#query((client) => dropForeignGrants(client, own));
   }
 
   async followBack(given: Record<string, unknown>): Promise<void> {
@@ -302,104 +298,24 @@ export class PostgresqlDatabase implements Database {
     await rm(this.#cluster.data, { recursive: true, force: true });
   }
 
-  /** Copies, again and again if need be, and then follows. */
+  /** Copies, unless that goes on or has failed, and then follows. */
   #copyInBackground(endpoint: Endpoint): void {
-    if (this.#copying || this.#failure) return;
-    const cancel = new AbortController();
-    const copying: Copying = {
-      cancel,
-      progress: { copied: 0, total: 0 },
-      ended: pRetry(() => this.#copy(endpoint, copying), {
-        retries: 10,
-        minTimeout: 200,
-        maxTimeout: 5_000,
-        signal: cancel.signal,
-      }).then(
-        () => {
-          this.#copying = null;
-        },
-        (error) => {
-          if (!cancel.signal.aborted) {
-            this.#failure = messageOf(error);
-            this.#logger.error({ err: error }, 'copying failed');
-          }
-          this.#copying = null;
-        },
-      ),
-    };
-    this.#copying = copying;
-  }
-
-  async #copy(endpoint: Endpoint, copying: Copying): Promise<void> {
-    await this.#cluster.stop('immediate');
-    await rm(this.#cluster.data, { recursive: true, force: true });
-    await this.#cluster.makeDataFolder();
-    const { signal } = copying.cancel;
-    await copyCluster(
-      endpoint,
-      this.#cluster.data,
-      databaseAccount(),
-      (progress) => {
-        copying.progress = progress;
-      },
-      signal,
-    ).catch((error) => {
-      throw isRefusedForGood(error) ? new AbortError(messageOf(error)) : error;
+    this.#copying ??= new Copying(async (signal, onProgress) => {
+      await this.#cluster.stop('immediate');
+      await rm(this.#cluster.data, { recursive: true, force: true });
+      await this.#cluster.makeDataFolder();
+      await copyCluster(endpoint, this.#cluster.data, databaseAccount(), onProgress, signal);
+      await promisify(execFile)('sync', ['-f', this.#cluster.data]);
+      signal.throwIfAborted();
+      await this.#cluster.writeFile('standby.signal', '');
+      await this.#write({ following: { endpoint, copied: true } });
+      await this.#start();
     });
-    await promisify(execFile)('sync', ['-f', this.#cluster.data]);
-    signal.throwIfAborted();
-    await this.#cluster.writeFile('standby.signal', '');
-    await this.#write({ following: { endpoint, copied: true } });
-    await this.#start();
   }
 
   async #giveUpCopying(): Promise<void> {
-    const copying = this.#copying;
-    copying?.cancel.abort(new Error('The copy was given up.'));
-    await copying?.ended;
-    this.#failure = null;
-  }
-
-  async #lag(): Promise<{ lag: number | null; size: number }> {
-    const { rows } = await this.#query((client) =>
-      client.query<{ lag: string | null; size: string }>(
-        `SELECT (SELECT sum(pg_database_size(oid)) FROM pg_database) AS size,
-                (SELECT greatest(0, pg_wal_lsn_diff(latest_end_lsn, pg_last_wal_replay_lsn()))
-                   FROM pg_stat_wal_receiver WHERE status = 'streaming') AS lag`,
-      ),
-    );
-    const row = rows[0];
-    return { lag: row?.lag == null ? null : Number(row.lag), size: Number(row?.size ?? 0) };
-  }
-
-  async #ensureLogin(): Promise<void> {
-    const { login } = this.#record;
-    await this.#query(async (client) => {
-      const user = client.escapeIdentifier(login.user);
-      const database = client.escapeIdentifier(login.database);
-      const has = async (sql: string, name: string) =>
-        (await client.query(sql, [name])).rowCount !== 0;
-      if (!(await has('SELECT FROM pg_roles WHERE rolname = $1', login.user))) {
-        await client.query(
-          `CREATE ROLE ${user} LOGIN PASSWORD ${client.escapeLiteral(login.password)}`,
-        );
-      }
-      if (!(await has('SELECT FROM pg_database WHERE datname = $1', login.database))) {
-        await client.query(`CREATE DATABASE ${database} OWNER ${user}`);
-      }
-    });
-  }
-
-  /** A promoted follower has the roles that its former primary made for its followers. */
-  async #dropForeignGrants(): Promise<void> {
-    const own = this.#record.grants.map(({ name }) => name);
-    await this.#query(async (client) => {
-      const { rows } = await client.query<{ rolname: string }>(
-        `SELECT rolname FROM pg_roles WHERE rolname LIKE 'godwit\\_follow\\_%' AND rolname <> ALL ($1)`,
-        [own],
-      );
-      for (const { rolname } of rows) await dropGrant(client, rolname);
-    });
+    await this.#copying?.giveUp();
+    this.#copying = null;
   }
 
   /**
@@ -409,17 +325,10 @@ export class PostgresqlDatabase implements Database {
   async #endCleanly(): Promise<void> {
     await this.#start('followers');
     const followers = this.#record.grants.map(({ name }) => name);
-    await until(
-      () =>
-        this.#query(async (client) => {
-          const { rowCount } = await client.query(
-            `SELECT FROM pg_stat_replication WHERE state = 'streaming' AND usename = ANY ($1)`,
-            [followers],
-          );
-          return rowCount === followers.length;
-        }),
-      { timeout: 5_000, what: 'the followers' },
-    ).catch((error) => this.#logger.warn({ err: error }, 'fencing without a follower'));
+    await until(() => this.#query((client) => allStream(client, followers)), {
+      timeout: 5_000,
+      what: 'the followers',
+    }).catch((error) => this.#logger.warn({ err: error }, 'fencing without a follower'));
     await this.#cluster.stop();
   }
 
@@ -436,7 +345,7 @@ export class PostgresqlDatabase implements Database {
   #options(admitted: Admitted = 'all') {
     return {
       port: this.#record.port,
-      settings: settingsOf(this.#record),
+      settings: settingsOf(this.#record, this.#address),
       rules: admitted === 'all' ? rulesOf(this.#record) : followerRules(this.#record),
     };
   }
@@ -461,42 +370,6 @@ export class PostgresqlDatabase implements Database {
   }
 }
 
-/** How far a follower is; 0 before it has replayed anything. */
-async function replayPosition(client: pg.Client): Promise<bigint> {
-  const { rows } = await client.query<{ lsn: string | null }>(
-    'SELECT pg_last_wal_replay_lsn() AS lsn',
-  );
-  return parseLsn(rows[0]?.lsn ?? '0/0');
-}
-
-async function isPrimary(client: pg.Client): Promise<boolean> {
-  const { rows } = await client.query<{ follows: boolean }>(
-    'SELECT pg_is_in_recovery() AS follows',
-  );
-  return rows[0]?.follows === false;
-}
-
-/** Ends the follower's session, and takes away its slot and role. */
-async function dropGrant(client: pg.Client, name: string): Promise<void> {
-  await until(
-    async () => {
-      await client.query(
-        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1',
-        [name],
-      );
-      const { rows } = await client.query<{ active: boolean }>(
-        'SELECT active FROM pg_replication_slots WHERE slot_name = $1',
-        [name],
-      );
-      if (rows[0]?.active) return false;
-      if (rows[0]) await client.query('SELECT pg_drop_replication_slot($1)', [name]);
-      await client.query(`DROP ROLE IF EXISTS ${client.escapeIdentifier(name)}`);
-      return true;
-    },
-    { timeout: 30_000, what: `the sessions of ${name} to end` },
-  );
-}
-
 function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
   return a.host === b.host && a.port === b.port && a.slot === b.slot && a.password === b.password;
 }
@@ -505,9 +378,4 @@ function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
 function isStarting(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : null;
   return code === 'ENOENT' || code === 'ECONNREFUSED' || code === '57P03';
-}
-
-/** The classes of SQLSTATE that trying again does not change: wrong credentials, features, syntax. */
-function isRefusedForGood(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && /^(28|0A|42)/.test(error.code ?? '');
 }

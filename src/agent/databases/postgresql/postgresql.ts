@@ -14,11 +14,14 @@ import { type DatabaseRecord, record, recordFile } from './record.js';
 export class Postgresql implements Product {
   readonly name = 'postgresql';
   readonly #majors: readonly Binaries[];
+  readonly #address: string;
   readonly #logger: Logger;
 
-  constructor(majors: readonly Binaries[], logger: Logger) {
-    this.#majors = majors;
-    this.#logger = logger;
+  /** @param parts.address of this host, for followers in other regions */
+  constructor(parts: { majors: readonly Binaries[]; address: string; logger: Logger }) {
+    this.#majors = parts.majors;
+    this.#address = parts.address;
+    this.#logger = parts.logger;
   }
 
   async offer() {
@@ -47,15 +50,22 @@ export class Postgresql implements Product {
       removing: false,
     };
     await writeJsonFile(recordFile(folder), made);
-    const database = new PostgresqlDatabase(folder, made, binaries, this.#logger);
+    const database = this.#database(folder, made);
     await database.tend();
     return database;
   }
 
   async open(folder: string) {
     const found = await readJsonFile(recordFile(folder), record);
-    if (!found) return null;
-    return new PostgresqlDatabase(folder, found, this.#binaries(found.major), this.#logger);
+    return found && this.#database(folder, found);
+  }
+
+  #database(folder: string, found: DatabaseRecord): PostgresqlDatabase {
+    return new PostgresqlDatabase(folder, found, {
+      binaries: this.#binaries(found.major),
+      address: this.#address,
+      logger: this.#logger,
+    });
   }
 
   #binaries(version: string): Binaries {

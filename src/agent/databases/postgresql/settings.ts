@@ -9,9 +9,11 @@ export const primaryCertificateFile = 'godwit-primary.crt';
 /**
  * `postgresql.conf` of an app's database. What a follower must have at least as much of as its
  * primary (such as `max_connections`) is the same everywhere.
+ * @param address of this host, for followers in other regions
  */
-export function settingsOf({ following }: DatabaseRecord): Settings {
+export function settingsOf({ following }: DatabaseRecord, address: string): Settings {
   return {
+    listen_addresses: [...new Set(['127.0.0.1', address])].join(','),
     max_connections: 100,
     shared_buffers: '64MB',
     wal_level: 'replica',
@@ -39,12 +41,17 @@ export function settingsOf({ following }: DatabaseRecord): Settings {
 /** `pg_hba.conf`: the app's own login, and every follower there is a grant for. */
 export function rulesOf(record: DatabaseRecord): HbaRule[] {
   const { database, user } = record.login;
-  return [{ type: 'host', database, user }, ...followerRules(record)];
+  return [{ type: 'host', database, user, from: 'here' }, ...followerRules(record)];
 }
 
 /** Followers log in over TLS only. */
 export function followerRules({ grants }: DatabaseRecord): HbaRule[] {
-  return grants.map(({ name }) => ({ type: 'hostssl', database: 'replication', user: name }));
+  return grants.map(({ name }) => ({
+    type: 'hostssl',
+    database: 'replication',
+    user: name,
+    from: 'anywhere',
+  }));
 }
 
 /** A libpq connection string (PostgreSQL documentation, "Connection Strings"). */

@@ -1,0 +1,120 @@
+import type pg from 'pg';
+import { parseLsn } from '../../../postgresql/lsn.js';
+import { until } from '../../../shared/until.js';
+import type { DatabaseRecord } from './record.js';
+
+/** What a follower's role and slot are called by, in its primary. */
+const followerPrefix = 'godwit_follow_';
+
+export function followerName(follower: string): string {
+  return followerPrefix + follower.replaceAll('-', '').slice(0, 12);
+}
+
+/** Makes the app's role and database, unless they are there. */
+export async function ensureLogin(
+  client: pg.Client,
+  login: DatabaseRecord['login'],
+): Promise<void> {
+  const user = client.escapeIdentifier(login.user);
+  const has = async (sql: string, name: string) => (await client.query(sql, [name])).rowCount !== 0;
+  if (!(await has('SELECT FROM pg_roles WHERE rolname = $1', login.user))) {
+    const password = client.escapeLiteral(login.password);
+    await client.query(`CREATE ROLE ${user} LOGIN PASSWORD ${password}`);
+  }
+  if (!(await has('SELECT FROM pg_database WHERE datname = $1', login.database))) {
+    const database = client.escapeIdentifier(login.database);
+    await client.query(`CREATE DATABASE ${database} OWNER ${user}`);
+  }
+}
+
+/** Makes the role of a follower, and the slot that keeps for it what it has not had yet. */
+export async function createGrant(
+  client: pg.Client,
+  { name, password }: { name: string; password: string },
+): Promise<void> {
+  const known = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [name]);
+  const verb = known.rowCount === 0 ? 'CREATE' : 'ALTER';
+  await client.query(
+    `${verb} ROLE ${client.escapeIdentifier(name)}
+       LOGIN REPLICATION PASSWORD ${client.escapeLiteral(password)}`,
+  );
+  await client.query(
+    `SELECT pg_create_physical_replication_slot($1, true)
+      WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)`,
+    [name],
+  );
+}
+
+/** Ends the follower's session, and takes away its slot and role. */
+export async function dropGrant(client: pg.Client, name: string): Promise<void> {
+  await until(
+    async () => {
+      await client.query(
+        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1',
+        [name],
+      );
+      const { rows } = await client.query<{ active: boolean }>(
+        'SELECT active FROM pg_replication_slots WHERE slot_name = $1',
+        [name],
+      );
+      if (rows[0]?.active) return false;
+      if (rows[0]) await client.query('SELECT pg_drop_replication_slot($1)', [name]);
+      await client.query(`DROP ROLE IF EXISTS ${client.escapeIdentifier(name)}`);
+      return true;
+    },
+    { timeout: 30_000, what: `the sessions of ${name} to end` },
+  );
+}
+
+/** A promoted follower has the roles that its former primary made for its followers. */
+export async function dropForeignGrants(client: pg.Client, own: readonly string[]): Promise<void> {
+  const { rows } = await client.query<{ rolname: string }>(
+    'SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1) AND rolname <> ALL ($2)',
+    [followerPrefix, own],
+  );
+  for (const { rolname } of rows) await dropGrant(client, rolname);
+}
+
+/** Whether every one of these followers has a session and has caught up. */
+export async function allStream(client: pg.Client, followers: readonly string[]): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_stat_replication WHERE state = 'streaming' AND usename = ANY ($1)`,
+    [followers],
+  );
+  return rowCount === followers.length;
+}
+
+export async function follows(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ follows: boolean }>(
+    'SELECT pg_is_in_recovery() AS follows',
+  );
+  return rows[0]?.follows !== false;
+}
+
+/** Where a primary's history ends now, or how far a follower has replayed. */
+export async function currentPosition(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ lsn: string | null }>(
+    `SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+            ELSE pg_current_wal_flush_lsn() END AS lsn`,
+  );
+  return rows[0]?.lsn ?? '0/0';
+}
+
+/** How far a follower is; 0 before it has replayed anything. */
+export async function replayPosition(client: pg.Client): Promise<bigint> {
+  const { rows } = await client.query<{ lsn: string | null }>(
+    'SELECT pg_last_wal_replay_lsn() AS lsn',
+  );
+  return parseLsn(rows[0]?.lsn ?? '0/0');
+}
+
+/** A follower's bytes still to replay, null while it is not connected; and its size. */
+export async function lagAndSize(client: pg.Client): Promise<{ lag: number | null; size: number }> {
+  const { rows } = await client.query<{ lag: string | null; size: string }>(
+    `SELECT (SELECT sum(pg_database_size(oid)) FROM pg_database) AS size,
+            (SELECT greatest(0, pg_wal_lsn_diff(latest_end_lsn, pg_last_wal_replay_lsn()))
+               FROM pg_stat_wal_receiver WHERE status = 'streaming') AS lag`,
+  );
+  const row = rows[0];
+  return { lag: row?.lag == null ? null : Number(row.lag), size: Number(row?.size ?? 0) };
+}
