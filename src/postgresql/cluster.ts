@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { chown, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
-import { messageOf } from '../shared/errors.js';
 import {
   identify,
   isAlive,
@@ -96,7 +95,7 @@ export class Cluster {
     const running = await this.identity();
     if (running) {
       await this.configure(options);
-      await this.#accepting(running, options.port);
+      await this.#accepting(running);
       return running;
     }
     await rm(join(this.data, 'postmaster.pid'), { force: true });
@@ -105,7 +104,7 @@ export class Cluster {
     const started = child.pid === undefined ? null : identify(child.pid);
     child.unref();
     if (!started) throw new Error(`PostgreSQL ended at once. ${await this.lastLogLines()}`);
-    await this.#accepting(started, options.port);
+    await this.#accepting(started);
     return started;
   }
 
@@ -137,8 +136,7 @@ export class Cluster {
 
   /** The postmaster, if it runs. Its number alone would not do: it may be another process's by now. */
   async identity(): Promise<ProcessIdentity | null> {
-    const text = await readFile(join(this.data, 'postmaster.pid'), 'utf8').catch(() => '');
-    const identity = identify(Number.parseInt(text, 10));
+    const identity = identify(Number.parseInt(await this.#pidFile(), 10));
     if (!identity) return null;
     const command = await readFile(`/proc/${identity.pid}/cmdline`, 'utf8').catch(() => '');
     return command.split('\0')[0]?.endsWith('/postgres') ? identity : null;
@@ -173,25 +171,22 @@ export class Cluster {
     return text.trimEnd().split('\n').slice(-count).join('\n');
   }
 
-  async #accepting(running: ProcessIdentity, port: number): Promise<void> {
-    let last: unknown;
+  /** Waits for the word `ready`, line 8 of `postmaster.pid` (PostgreSQL's `utils/pidfile.h`). */
+  async #accepting(running: ProcessIdentity): Promise<void> {
     await until(
       async () => {
         if (!isAlive(running)) {
           throw new Error(`PostgreSQL ended while starting. ${await this.lastLogLines()}`);
         }
-        return this.asSuperuser(
-          port,
-          async (client) => (await client.query('SELECT 1')) && true,
-        ).catch((error) => {
-          last = error;
-          return false;
-        });
+        const lines = (await this.#pidFile()).split('\n');
+        return Number(lines[0]) === running.pid && lines[7]?.trim() === 'ready';
       },
-      { timeout: patience, every: 20, what: `PostgreSQL on port ${port}` },
-    ).catch((error) => {
-      throw new Error(`${messageOf(error)} ${last ? messageOf(last) : ''}`.trim());
-    });
+      { timeout: patience, every: 20, what: 'PostgreSQL to be ready' },
+    );
+  }
+
+  async #pidFile(): Promise<string> {
+    return readFile(join(this.data, 'postmaster.pid'), 'utf8').catch(() => ''); // it does not run
   }
 
   /** Writes a file of the data folder, for the database account only. */

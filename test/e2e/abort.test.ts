@@ -75,9 +75,7 @@ describe('aborting leaves nothing, and the source as it was', () => {
     ['prepare', /Import/],
     ['data', /Provision/],
     ['data', /Copy/],
-    ['finalize', /Check/],
     ['finalize', /Hold/],
-    ['finalize', /Stop/],
     ['finalize', /Switch/],
     ['finalize', /Start/],
   ] as const)('in the middle of %s, at %s', async (phase, step) => {
