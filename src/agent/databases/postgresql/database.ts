@@ -25,8 +25,8 @@ import {
   dropGrant,
   ensureLogin,
   followerName,
-  follows,
   lagAndSize,
+  promoteFollower,
   replayPosition,
 } from './queries.js';
 import {
@@ -138,7 +138,11 @@ export class PostgresqlDatabase implements Database {
       password: newSecret(),
     };
     if (!known) await this.#write({ grants: [...grants, grant] });
-    await this.#query((client) => createGrant(client, grant));
+    const own = this.#record.grants.map(({ name }) => name);
+    await this.#query(async (client) => {
+      await dropForeignGrants(client, own);
+      await createGrant(client, grant);
+    });
     await this.#configure();
     await this.#cluster.reload();
     return {
@@ -259,19 +263,8 @@ export class PostgresqlDatabase implements Database {
     if (!this.#record.following?.copied) {
       throw Refusal.conflict('role', 'Only a follower with a whole copy can be promoted.');
     }
-    await this.#query(async (client) => {
-      if (await follows(client)) await client.query('SELECT pg_promote(true, 60)');
-    });
-    await until(async () => !(await this.#query(follows)), {
-      timeout: 60_000,
-      every: 10,
-      what: 'the promotion',
-    });
+    await this.#query(promoteFollower);
     await this.#write({ role: 'primary', following: null });
-    await this.#configure();
-    await this.#cluster.reload();
-    const own = this.#record.grants.map(({ name }) => name);
-    await this.#query((client) => dropForeignGrants(client, own));
   }
 
   async followBack(given: Record<string, unknown>): Promise<void> {

@@ -66,7 +66,7 @@ export async function dropGrant(client: pg.Client, name: string): Promise<void> 
   );
 }
 
-/** A promoted follower has the roles that its former primary made for its followers. */
+/** What was promoted still has the roles that its former primary had made for its followers. */
 export async function dropForeignGrants(client: pg.Client, own: readonly string[]): Promise<void> {
   const { rows } = await client.query<{ rolname: string }>(
     'SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1) AND rolname <> ALL ($2)',
@@ -84,7 +84,19 @@ export async function allStream(client: pg.Client, followers: readonly string[])
   return rowCount === followers.length;
 }
 
-export async function follows(client: pg.Client): Promise<boolean> {
+/** Makes a follower a primary; what is one already stays one. */
+export async function promoteFollower(client: pg.Client): Promise<void> {
+  if (!(await follows(client))) return;
+  // Not to be waited for by pg_promote itself, which looks ten times a second only.
+  await client.query('SELECT pg_promote(false)');
+  await until(async () => !(await follows(client)), {
+    timeout: 60_000,
+    every: 5,
+    what: 'the promotion',
+  });
+}
+
+async function follows(client: pg.Client): Promise<boolean> {
   const { rows } = await client.query<{ follows: boolean }>(
     'SELECT pg_is_in_recovery() AS follows',
   );
