@@ -62,7 +62,7 @@ async function emptyFolder(name: string): Promise<string> {
 }
 
 const connection = ['-h', '127.0.0.1', '-U', user];
-const env = { ...process.env, PGPASSWORD: password, PGSSLMODE: 'require' };
+const env = { ...process.env, HOME: '/nonexistent', PGPASSWORD: password, PGSSLMODE: 'require' };
 const program = (name: string, args: readonly string[]) =>
   run(join(binaries.bin, name), args, { env, ...account, cwd: '/' });
 

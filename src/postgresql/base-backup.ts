@@ -1,6 +1,6 @@
 import pg from 'pg';
-import { Unpack } from 'tar';
 import type { Account } from '../shared/account.js';
+import { Unpacking } from './unpack.js';
 
 /** Where to copy from, and the credential for it. */
 export interface CopySource {
@@ -43,14 +43,20 @@ export async function copyCluster(
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
   broken.catch(() => undefined); // whoever waits on the race below hears of it
+  const unpacking = new Unpacking(folder, owner, {
+    pause: () => client.connection.stream.pause(),
+    resume: () => client.connection.stream.resume(),
+  });
   try {
     await Promise.race([client.connect(), broken]);
-    const backup = new BaseBackup(folder, owner, onProgress);
+    const backup = new BaseBackup(unpacking, onProgress);
     client.query(backup);
-    await Promise.race([backup.finished, broken]);
+    await Promise.race([backup.finished, unpacking.finished.then(() => backup.finished), broken]);
+    await unpacking.finished;
   } finally {
     // Not end(): it would wait for a copy that was given up half-way.
     client.connection.stream.destroy();
+    await unpacking.giveUp();
   }
 }
 
@@ -71,35 +77,25 @@ const command =
   "BASE_BACKUP (LABEL 'godwit', PROGRESS true, CHECKPOINT 'fast', WAIT false, WAL false, MANIFEST 'no')";
 
 class BaseBackup implements pg.Submittable {
+  /** Resolves when the primary has sent everything. */
   readonly finished: Promise<void>;
-  readonly #unpack: Unpack;
+  readonly #unpacking: Unpacking;
   readonly #onProgress: (progress: CopyProgress) => void;
   #copied = 0;
   #total = 0;
-  #stream: { pause(): void; resume(): void } | undefined;
   #resolve: () => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
 
-  constructor(folder: string, owner: Account | null, onProgress: (progress: CopyProgress) => void) {
+  constructor(unpacking: Unpacking, onProgress: (progress: CopyProgress) => void) {
+    this.#unpacking = unpacking;
     this.#onProgress = onProgress;
     this.finished = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.#unpack = new Unpack({
-      cwd: folder,
-      ...owner,
-      strict: true,
-      chmod: true,
-      processUmask: 0,
-    });
-    this.#unpack.on('error', (error) => this.#reject(error));
-    this.#unpack.on('drain', () => this.#stream?.resume());
-    this.#unpack.on('close', () => this.#resolve());
   }
 
   submit(connection: pg.Connection): void {
-    this.#stream = connection.stream;
     connection.query(command);
   }
 
@@ -118,11 +114,10 @@ class BaseBackup implements pg.Submittable {
   handleCopyData({ chunk }: CopyMessage): void {
     // 'd': a piece of the archive. 'n' names the one archive there is; 'p' counts what we count.
     if (chunk[0] !== 0x64) return;
-    // pg reads the next message into the same memory.
-    const piece = Buffer.from(chunk.subarray(1));
+    const piece = chunk.subarray(1);
+    this.#unpacking.take(piece);
     this.#copied += piece.length;
     this.#onProgress({ copied: this.#copied, total: Math.max(this.#total, this.#copied) });
-    if (!this.#unpack.write(piece)) this.#stream?.pause();
   }
 
   handleCommandComplete(): void {
@@ -130,7 +125,8 @@ class BaseBackup implements pg.Submittable {
   }
 
   handleReadyForQuery(): void {
-    this.#unpack.end();
+    this.#unpacking.end();
+    this.#resolve();
   }
 
   handleError(error: Error): void {
