@@ -18,8 +18,8 @@ export function logLines({ logs }: StepJson): string[] {
   return logs === null ? [] : logs.split('\n').map((line) => `    ${line}`);
 }
 
-function progressBar({ done, total }: { done: number; total: number }): string {
+function progressBar({ done, total, rate }: NonNullable<StepJson['progress']>): string {
   const filled = Math.round((barWidth * Math.min(done, total)) / total);
   const bar = '█'.repeat(filled).padEnd(barWidth, '░');
-  return `${bar} ${bytes(done)} of ${bytes(Math.max(done, total))}`;
+  return `${bar} ${bytes(done)} of ${bytes(Math.max(done, total))}, ${bytes(rate)}/s`;
 }

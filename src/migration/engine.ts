@@ -4,8 +4,10 @@ import { z } from 'zod';
 import { appName } from '../region/model.js';
 import { Refusal } from '../shared/errors.js';
 import type { Logger } from '../shared/logging.js';
+import { Feed } from './feed.js';
+import { Leadership } from './leadership.js';
 import { judge, type Migration, type PhaseName, possiblePhases } from './migration.js';
-import type { Migrations, NewMigration } from './migrations.js';
+import type { Changes, Migrations, NewMigration } from './migrations.js';
 import { type Regions, Runner } from './run.js';
 import { createMigrationTables, type MigrationTables } from './schema.js';
 import { MigrationStore, type Run, workflowId } from './store.js';
@@ -25,18 +27,26 @@ const patrol = 2_000;
 const migrationId = z.uuid();
 
 /**
- * Migrations, run durably. One engine a process: the workflow library is a singleton.
- * After a crash, {@link Engine.start} continues what was under way.
+ * Migrations, run durably. One engine a process: the workflow library is a singleton. Any engine
+ * on the same database creates migrations and asks for phases; the one that leads runs them, and
+ * when it takes the lead, it continues what was under way.
  */
 export class Engine implements Migrations {
   readonly #parts: EngineParts;
   readonly #store: MigrationStore;
   readonly #workflow: (run: Run) => Promise<void>;
+  readonly #feed: Feed;
+  readonly #leadership: Leadership;
+  #leads = false;
   #patrol: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | null = null;
+  #lookAgain = false;
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
     this.#store = new MigrationStore(parts.db);
+    this.#feed = new Feed(parts.databaseUrl, parts.logger);
+    this.#leadership = new Leadership(parts.databaseUrl, parts.logger);
     const runner = new Runner({ store: this.#store, regions: parts.regions, logger: parts.logger });
     this.#workflow = DBOS.registerWorkflow((run: Run) => runPhase(runner, run), {
       name: 'run phase',
@@ -44,9 +54,28 @@ export class Engine implements Migrations {
     });
   }
 
-  /** Continues every phase that was under way, and accepts new ones. */
-  async start(): Promise<void> {
+  /**
+   * Accepts migrations, and runs them as soon as this engine leads.
+   * @param lost called when the lead is lost: the process must end, and may be started again
+   */
+  async start(lost: (why: Error) => void): Promise<void> {
     await createMigrationTables(this.#parts.db);
+    this.#feed.onRun(() => this.#look());
+    this.#feed.start();
+    this.#leadership.strive({ won: () => this.#lead(), lost });
+  }
+
+  /** Stops working. What is under way continues under the next leader, as after a crash. */
+  async stop(): Promise<void> {
+    clearInterval(this.#patrol);
+    await this.#feed.close();
+    await this.#looking;
+    if (this.#leads) await DBOS.shutdown({ deregister: true });
+    // Last of all: the next leader begins when the lock is free.
+    await this.#leadership.close();
+  }
+
+  async #lead(): Promise<void> {
     DBOS.setConfig({
       name: 'godwit',
       systemDatabaseUrl: this.#parts.databaseUrl,
@@ -55,18 +84,9 @@ export class Engine implements Migrations {
       logger: this.#parts.logger.child({ part: 'workflows' }, { level: 'warn' }),
     });
     await DBOS.launch();
-    await this.#keepRunning();
-    this.#patrol = setInterval(() => {
-      this.#keepRunning().catch((error) => {
-        this.#parts.logger.error({ err: error }, 'cannot look for interrupted phases');
-      });
-    }, patrol);
-  }
-
-  /** Stops working. What is under way continues at the next start, as after a crash. */
-  async stop(): Promise<void> {
-    clearInterval(this.#patrol);
-    await DBOS.shutdown({ deregister: true });
+    this.#leads = true;
+    this.#look();
+    this.#patrol = setInterval(() => this.#look(), patrol);
   }
 
   async create(wanted: NewMigration): Promise<Migration> {
@@ -98,7 +118,7 @@ export class Engine implements Migrations {
       );
     }
     const migration = await this.#store.create(wanted);
-    await this.#begin(migration, 'preflight');
+    await this.#begin(migration, 'preflight', null);
     return migration;
   }
 
@@ -112,33 +132,75 @@ export class Engine implements Migrations {
     return migration && [migration.appId, migration.newAppId].includes(appId) ? migration : null;
   }
 
-  async run(migration: Migration, phase: PhaseName): Promise<void> {
+  async run(migration: Migration, phase: PhaseName, key: string | null): Promise<void> {
+    if (key !== null && (await this.#store.wasAsked(migration, phase, key))) return;
     switch (judge(migration, phase)) {
       case 'nothing-to-do':
         return;
       case 'refused':
         throw this.#refusal(migration, phase);
       case 'start':
-        if (await this.#begin(migration, phase)) return;
+        if (await this.#begin(migration, phase, key)) return;
         // Something else came first: judge again what it made of the migration.
-        return this.run(await this.#store.get(migration.id), phase);
+        return this.run(await this.#store.get(migration.id), phase, key);
     }
   }
 
-  async #begin(migration: Migration, phase: PhaseName): Promise<boolean> {
-    const run = await this.#store.begin(migration, phase);
-    if (run) await this.#launch(run);
-    return run !== null;
+  async *follow(id: string, since: number | null, signal: AbortSignal): AsyncGenerator<Changes> {
+    let wake: () => void = () => undefined;
+    let woken = true;
+    const unsubscribe = this.#feed.onChange(id, () => {
+      woken = true;
+      wake();
+    });
+    signal.addEventListener('abort', () => wake(), { once: true });
+    try {
+      for (let seen = since ?? 0; !signal.aborted; ) {
+        if (!woken) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          continue;
+        }
+        woken = false;
+        const changes = await this.#store.changesSince(id, seen);
+        if (changes.version <= seen) continue;
+        seen = changes.version;
+        yield changes;
+      }
+    } finally {
+      unsubscribe();
+    }
+  }
+
+  /** Notes that a phase should run; whoever leads hears of it from the database. */
+  async #begin(migration: Migration, phase: PhaseName, key: string | null): Promise<boolean> {
+    return (await this.#store.begin(migration, phase, key)) !== null;
   }
 
   async #launch(run: Run): Promise<void> {
     await DBOS.startWorkflow(this.#workflow, { workflowID: workflowId(run) })(run);
   }
 
+  /** Looks for runs to be started; one look at a time, and once more when there was reason to meanwhile. */
+  #look(): void {
+    if (!this.#leads) return;
+    this.#lookAgain = true;
+    this.#looking ??= (async () => {
+      while (this.#lookAgain) {
+        this.#lookAgain = false;
+        await this.#keepRunning().catch((error) => {
+          this.#parts.logger.error({ err: error }, 'cannot look for interrupted phases');
+        });
+      }
+      this.#looking = null;
+    })();
+  }
+
   /** Starts the workflow of every run that should be going on and is not. */
   async #keepRunning(): Promise<void> {
     for (const migration of await this.#store.listCreated()) {
-      await this.#begin(migration, 'preflight');
+      await this.#begin(migration, 'preflight', null);
     }
     for (const run of await this.#store.currentRuns()) {
       if (await isGoingOn(run)) continue;

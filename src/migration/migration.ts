@@ -22,10 +22,11 @@ export type Status = (typeof statuses)[number];
 
 export type StepStatus = 'running' | 'done' | 'error';
 
-/** How far a step is that takes long: bytes done and to do. */
+/** How far a step is that takes long: bytes done and to do, and how many are done a second, lately. */
 export interface Progress {
   readonly done: number;
   readonly total: number;
+  readonly rate: number;
 }
 
 /** One visible line within a phase. */

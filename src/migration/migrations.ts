@@ -1,5 +1,5 @@
 import type { App } from '../region/model.js';
-import type { Migration, PhaseName } from './migration.js';
+import type { Migration, PhaseName, StepRecord } from './migration.js';
 
 /** What is asked for when a migration is created. */
 export interface NewMigration {
@@ -7,12 +7,23 @@ export interface NewMigration {
   readonly source: string;
   readonly destination: string;
   readonly dstAppName: string;
+  /** Under which its client may repeat the request; null for one that is not repeated. */
+  readonly idempotencyKey: string | null;
+}
+
+/** What changed of a migration: itself, or steps of it, as they are now. */
+export interface Changes {
+  /** Of the migration, with these changes. */
+  readonly version: number;
+  /** Null when only steps changed. */
+  readonly migration: Migration | null;
+  readonly steps: readonly StepRecord[];
 }
 
 /** All that can be done with migrations; what the API stands on. */
 export interface Migrations {
   /**
-   * Creates a migration and queues its preflight.
+   * Creates a migration and queues its preflight. Repeated under the same key, it gives the same migration.
    * @throws Refusal: `invalid` for an unknown destination or a bad name; `conflict` when the app has an open migration
    */
   create(wanted: NewMigration): Promise<Migration>;
@@ -21,8 +32,13 @@ export interface Migrations {
   /** @returns null when that app has no such migration */
   find(appId: string, id: string): Promise<Migration | null>;
   /**
-   * Starts a phase, durably, and returns.
+   * Starts a phase, durably, and returns. Repeated under the same key, it does nothing.
    * @throws Refusal `conflict` when the migration's status does not allow it
    */
-  run(migration: Migration, phase: PhaseName): Promise<void>;
+  run(migration: Migration, phase: PhaseName, idempotencyKey: string | null): Promise<void>;
+  /**
+   * Follows a migration: first as it is, or, when `since` is a version of it, what has changed
+   * since; then each change, whichever server makes it. Ends when `signal` fires.
+   */
+  follow(id: string, since: number | null, signal: AbortSignal): AsyncIterable<Changes>;
 }

@@ -18,7 +18,8 @@ export interface StepContext {
   readonly signal: AbortSignal;
   /** Adds a line to the step's logs, for people. */
   log(line: string): void;
-  progress(progress: Progress): void;
+  /** Tells how far it is, in bytes. */
+  progress(progress: Omit<Progress, 'rate'>): void;
   /** Leaves facts for later steps, durably. */
   remember(facts: Facts): Promise<void>;
   /** Passes the point of no return. @throws when the migration is being aborted */

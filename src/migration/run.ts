@@ -10,6 +10,7 @@ import { messageOf, Refusal } from '../shared/errors.js';
 import { derivedId } from '../shared/ids.js';
 import type { Logger } from '../shared/logging.js';
 import type { Progress } from './migration.js';
+import { Pace } from './pace.js';
 import type { Step, StepContext } from './phase.js';
 import { phaseNamed } from './phases.js';
 import type { MigrationStore, Run } from './store.js';
@@ -122,6 +123,7 @@ export class Runner {
     const migration = await this.#store.get(run.migration);
     const abort = new AbortController();
     const lines = earlierLogs === '' ? [] : [earlierLogs];
+    const pace = new Pace();
     let progress: Progress | null = null;
     let dirty = false;
     const write = async () => {
@@ -172,7 +174,7 @@ export class Runner {
           dirty = true;
         },
         progress: (now) => {
-          progress = now;
+          progress = { ...now, rate: pace.note(now.done) };
           dirty = true;
         },
         remember: (facts) => this.#store.remember(run.migration, facts),

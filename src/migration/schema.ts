@@ -27,6 +27,10 @@ export interface MigrationTables {
     /** The point of no return of finalize: from then on the destination serves. */
     switched_at: NullableTime;
     switch: ColumnType<SwitchReport | null, string | null, string | null>;
+    /** Counts the changes of the migration and its steps, by triggers: see {@link changeTracking}. */
+    version: Generated<string>;
+    /** The version at which the migration itself, not a step of it, changed last. */
+    changed_in: Generated<string>;
     created_at: CreationTime;
     started_at: NullableTime;
     finished_at: NullableTime;
@@ -44,8 +48,52 @@ export interface MigrationTables {
     progress: ColumnType<Progress | null, string | null, string | null>;
     /** Taken back by a finalize that backed out; it is repeated when finalize is run again. */
     undone: Generated<boolean>;
+    /** The version of the migration at which this step changed last. */
+    changed_in: Generated<string>;
+  };
+  /** Requests that their clients may repeat, by the key that they gave them. */
+  idempotency_keys: {
+    app_id: string;
+    key: string;
+    /** What was asked for. */
+    request: string;
+    migration_id: string;
+    created_at: CreationTime;
   };
 }
+
+/** Told, with the id of a migration, whenever anything of it changed. */
+export const changesChannel = 'godwit_migration_changes';
+/** Told whenever a run should begin. */
+export const runsChannel = 'godwit_migration_runs';
+
+/**
+ * Every change of a migration or one of its steps gets the next version of that migration, and is
+ * told to whoever listens. Taking it locks the migration's row until the change is committed, so
+ * that whoever has seen a version has seen all that came before.
+ */
+const changeTracking = `
+  CREATE OR REPLACE FUNCTION godwit_migration_changes() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    NEW.version := OLD.version + 1;
+    IF to_jsonb(NEW) - '{version,changed_in}'::text[]
+       IS DISTINCT FROM to_jsonb(OLD) - '{version,changed_in}'::text[] THEN
+      NEW.changed_in := NEW.version;
+    END IF;
+    PERFORM pg_notify('${changesChannel}', NEW.id::text);
+    IF NEW.run_number <> OLD.run_number THEN PERFORM pg_notify('${runsChannel}', ''); END IF;
+    RETURN NEW;
+  END $$;
+  CREATE OR REPLACE FUNCTION godwit_step_changes() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    UPDATE migrations SET version = version WHERE id = NEW.migration_id
+      RETURNING version INTO NEW.changed_in;
+    RETURN NEW;
+  END $$;
+  CREATE OR REPLACE TRIGGER migration_changes BEFORE UPDATE ON migrations
+    FOR EACH ROW EXECUTE FUNCTION godwit_migration_changes();
+  CREATE OR REPLACE TRIGGER step_changes BEFORE INSERT OR UPDATE ON migration_steps
+    FOR EACH ROW EXECUTE FUNCTION godwit_step_changes();`;
 
 /** Creates the tables that are missing. Safe to call from several servers at once. */
 export async function createMigrationTables(db: Kysely<MigrationTables>): Promise<void> {
@@ -69,6 +117,8 @@ export async function createMigrationTables(db: Kysely<MigrationTables>): Promis
         promoting_at timestamptz,
         switched_at timestamptz,
         switch jsonb,
+        version bigint NOT NULL DEFAULT 1,
+        changed_in bigint NOT NULL DEFAULT 1,
         created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         started_at timestamptz,
         finished_at timestamptz
@@ -90,7 +140,18 @@ export async function createMigrationTables(db: Kysely<MigrationTables>): Promis
         logs text,
         progress jsonb,
         undone boolean NOT NULL DEFAULT false,
+        changed_in bigint NOT NULL,
         UNIQUE (migration_id, phase, key)
       )`.execute(tx);
+    await sql`
+      CREATE TABLE IF NOT EXISTS idempotency_keys (
+        app_id text NOT NULL,
+        key text NOT NULL,
+        request text NOT NULL,
+        migration_id uuid NOT NULL REFERENCES migrations ON DELETE CASCADE,
+        created_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (app_id, key)
+      )`.execute(tx);
+    await sql.raw(changeTracking).execute(tx);
   });
 }

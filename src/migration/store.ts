@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Kysely, type Selectable, sql } from 'kysely';
+import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import { Refusal } from '../shared/errors.js';
 import {
   closedStatuses,
@@ -12,7 +12,7 @@ import {
   type StepStatus,
   type SwitchReport,
 } from './migration.js';
-import type { NewMigration } from './migrations.js';
+import type { Changes, NewMigration } from './migrations.js';
 import type { MigrationTables } from './schema.js';
 
 /** Facts that steps leave for later steps and for a repetition of themselves after a crash. */
@@ -53,34 +53,77 @@ export class MigrationStore {
     this.#db = db;
   }
 
-  /** @throws Refusal `conflict` when the app has an open migration, also when two calls race */
+  /**
+   * @returns the new migration, or the one that was created when the request was made before
+   * @throws Refusal `conflict` when the app has an open migration, also when two calls race
+   */
   async create(wanted: NewMigration): Promise<Migration> {
-    const id = randomUUID();
-    const created = await this.#db
-      .insertInto('migrations')
-      .values({
-        id,
-        app_id: wanted.app.id,
-        src_app_name: wanted.app.name,
-        dst_app_name: wanted.dstAppName,
-        source: wanted.source,
-        destination: wanted.destination,
-        status: 'created',
-      })
-      .onConflict((conflict) =>
-        conflict
-          .column('app_id')
-          .where('status', 'not in', [...closedStatuses])
-          .doNothing(),
-      )
-      .executeTakeFirst();
-    if (created.numInsertedOrUpdatedRows !== 1n) {
+    const { app, idempotencyKey: key } = wanted;
+    const request = `create on ${wanted.destination} as ${wanted.dstAppName}`;
+    const repeated = () => (key === null ? null : this.#asked(app.id, key, request));
+    const id = await this.#db.transaction().execute(async (tx) => {
+      const earlier = await repeated();
+      if (earlier !== null) return earlier;
+      const fresh = randomUUID();
+      const created = await tx
+        .insertInto('migrations')
+        .values({
+          id: fresh,
+          app_id: app.id,
+          src_app_name: app.name,
+          dst_app_name: wanted.dstAppName,
+          source: wanted.source,
+          destination: wanted.destination,
+          status: 'created',
+        })
+        .onConflict((conflict) =>
+          conflict
+            .column('app_id')
+            .where('status', 'not in', [...closedStatuses])
+            .doNothing(),
+        )
+        .executeTakeFirst();
+      if (created.numInsertedOrUpdatedRows === 1n) {
+        await noteRequest(tx, app.id, key, request, fresh);
+        return fresh;
+      }
+      const faster = await repeated();
+      if (faster !== null) return faster;
       throw Refusal.conflict(
         'migration_open',
-        `${wanted.app.name} already has an open migration. Finish or abort it before you create another.`,
+        `${app.name} already has an open migration. Finish or abort it before you create another.`,
       );
-    }
+    });
     return this.get(id);
+  }
+
+  /** Whether exactly this was asked for under the key before. @throws Refusal `invalid` when something else was */
+  async wasAsked({ id, appId }: Migration, phase: PhaseName, key: string): Promise<boolean> {
+    return (await this.#asked(appId, key, runRequest(id, phase))) !== null;
+  }
+
+  /** What changed of a migration after a version of it; with 0, all of it. */
+  async changesSince(id: string, version: number): Promise<Changes> {
+    const migration = await this.#db
+      .selectFrom('migrations')
+      .selectAll()
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow();
+    const [whole] = await this.#withSteps([migration]);
+    if (!whole) throw new Error(`migration ${id} is gone`);
+    const steps = await this.#db
+      .selectFrom('migration_steps')
+      .selectAll()
+      .where('migration_id', '=', id)
+      .where('changed_in', '>', String(version))
+      .orderBy('changed_in')
+      .execute();
+    return {
+      // Steps that changed after the first look are told once more with the next version.
+      version: Number(migration.version),
+      migration: Number(migration.changed_in) > version ? whole : null,
+      steps: steps.map(toStepRecord),
+    };
   }
 
   /** @throws when there is no such migration */
@@ -114,23 +157,27 @@ export class MigrationStore {
    * Makes `phase` the one that runs, if the migration still stands as it was when that was judged.
    * @returns the run, or null when something else came first
    */
-  async begin(migration: Migration, phase: PhaseName): Promise<Run | null> {
-    const row = await this.#db
-      .updateTable('migrations')
-      .set({
-        status: phase === 'abort' ? 'aborting' : 'running',
-        phase,
-        failed_phase: null,
-        run_number: sql`run_number + 1`,
-        started_at: sql`coalesce(started_at, now())`,
-        finished_at: null,
-      })
-      .where('id', '=', migration.id)
-      .where('status', '=', migration.status)
-      .where('switched_at', migration.switchedAt ? 'is not' : 'is', null)
-      .returning(['run_number'])
-      .executeTakeFirst();
-    return row ? { migration: migration.id, number: row.run_number, phase } : null;
+  async begin(migration: Migration, phase: PhaseName, key: string | null): Promise<Run | null> {
+    return this.#db.transaction().execute(async (tx) => {
+      const row = await tx
+        .updateTable('migrations')
+        .set({
+          status: phase === 'abort' ? 'aborting' : 'running',
+          phase,
+          failed_phase: null,
+          run_number: sql`run_number + 1`,
+          started_at: sql`coalesce(started_at, now())`,
+          finished_at: null,
+        })
+        .where('id', '=', migration.id)
+        .where('status', '=', migration.status)
+        .where('switched_at', migration.switchedAt ? 'is not' : 'is', null)
+        .returning(['run_number'])
+        .executeTakeFirst();
+      if (!row) return null;
+      await noteRequest(tx, migration.appId, key, runRequest(migration.id, phase), migration.id);
+      return { migration: migration.id, number: row.run_number, phase };
+    });
   }
 
   /** Gives a run whose workflow died another, so that the phase carries on. */
@@ -273,6 +320,25 @@ export class MigrationStore {
       .execute();
   }
 
+  /**
+   * The migration that a request made before under the same key is about; null when none was.
+   * @throws Refusal `invalid` when the key was used for another request
+   */
+  async #asked(app: string, key: string, request: string): Promise<string | null> {
+    const found = await this.#db
+      .selectFrom('idempotency_keys')
+      .select(['request', 'migration_id'])
+      .where('app_id', '=', app)
+      .where('key', '=', key)
+      .executeTakeFirst();
+    if (!found) return null;
+    if (found.request === request) return found.migration_id;
+    throw Refusal.invalid(
+      'idempotency_key',
+      'was used for another request. Give every request a key of its own.',
+    );
+  }
+
   async #withSteps(rows: readonly MigrationRow[]): Promise<Migration[]> {
     if (rows.length === 0) return [];
     const steps = await this.#db
@@ -292,6 +358,22 @@ export class MigrationStore {
       ),
     );
   }
+}
+
+const runRequest = (id: string, phase: PhaseName) => `run ${phase} of ${id}`;
+
+async function noteRequest(
+  tx: Transaction<MigrationTables>,
+  app: string,
+  key: string | null,
+  request: string,
+  migration: string,
+): Promise<void> {
+  if (key === null) return;
+  await tx
+    .insertInto('idempotency_keys')
+    .values({ app_id: app, key, request, migration_id: migration })
+    .execute();
 }
 
 function toMigration(row: MigrationRow, steps: readonly StepRow[]): Migration & Standing {

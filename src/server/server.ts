@@ -29,6 +29,8 @@ export interface ServerOptions {
 export interface Server {
   /** `host:port` */
   readonly address: string;
+  /** Resolves if this server ran the phases and must not any more: its process must end at once. */
+  readonly lost: Promise<Error>;
   /** Ends the server; phases under way continue at its next start. */
   close(): Promise<void>;
 }
@@ -49,7 +51,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   await accounts.ensureUser({ username: 'owner', email: 'owner@godwit.localhost' }, token);
   const db = new Kysely<MigrationTables>({ dialect });
   const migrations = new Engine({ db, databaseUrl, regions: registry, logger });
-  await migrations.start();
+  let lose: (why: Error) => void = () => undefined;
+  const lost = new Promise<Error>((resolve) => {
+    lose = resolve;
+  });
+  await migrations.start(lose);
 
   const signer = await Signer.open(accountTables);
   const { publicUrl, requestsPerMinute } = options;
@@ -68,6 +74,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   await api.listen({ host, port });
   return {
     address: `${host}:${listeningPort(api.server)}`,
+    lost,
     async close() {
       await api.close();
       await migrations.stop();

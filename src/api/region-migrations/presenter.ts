@@ -9,8 +9,8 @@ export const stepShape = z.object({
   status: z.enum(['running', 'done', 'error']),
   logs: z.string().nullable(),
   phase: z.enum(phases),
-  /** Bytes, for steps that take long. */
-  progress: z.object({ done: z.number(), total: z.number() }).nullable(),
+  /** Bytes done and to do, and done a second lately, for steps that take long. */
+  progress: z.object({ done: z.number(), total: z.number(), rate: z.number() }).nullable(),
 });
 
 export const migrationShape = z.object({
@@ -57,6 +57,7 @@ export function presentMigration(migration: Migration): MigrationJson {
   };
 }
 
-function presentStep({ id, name, status, logs, phase, progress }: StepRecord) {
+/** A step as the API shows it: the documented attributes first, then ours. */
+export function presentStep({ id, name, status, logs, phase, progress }: StepRecord) {
   return { id, name, status, logs, phase, progress };
 }

@@ -1,28 +1,19 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { type Migration, phases } from '../../migration/migration.js';
-import { Refusal } from '../../shared/errors.js';
-import { type ApiContext, type Asking, appOf } from '../context.js';
+import { phases } from '../../migration/migration.js';
+import { type ApiContext, appOf } from '../context.js';
 import { createBody, readCreateRequest } from './dialect.js';
+import { migrationEventRoutes } from './events.js';
+import { migrationOf, ofApp, ofMigration } from './migration-of.js';
 import { migrationShape, presentMigration } from './presenter.js';
 
 const tags = ['Region migrations'];
-const ofApp = z.object({ app: z.string() });
-const ofMigration = ofApp.extend({ id: z.string() });
+/** With it, a client may send a request again without having it done twice. */
+const mayRepeat = z.object({ 'idempotency-key': z.string().min(1).max(255).optional() });
 
 /** The Region Migrations API. */
 export function regionMigrationRoutes(context: ApiContext): FastifyPluginAsyncZod {
   const { migrations } = context;
-
-  async function migrationOf(
-    request: Asking & { readonly params: { readonly app: string; readonly id: string } },
-  ): Promise<Migration> {
-    const { app } = await appOf(context, request);
-    const found = await migrations.find(app.id, request.params.id);
-    if (found) return found;
-    const what = `${app.name} has no migration ${request.params.id}. List them to see their ids.`;
-    throw Refusal.notFound('RegionMigration', what);
-  }
 
   return async (app) => {
     app.get(
@@ -51,7 +42,7 @@ export function regionMigrationRoutes(context: ApiContext): FastifyPluginAsyncZo
           response: { 200: migrationShape },
         },
       },
-      async (request) => presentMigration(await migrationOf(request)),
+      async (request) => presentMigration(await migrationOf(context, request)),
     );
 
     app.post(
@@ -61,17 +52,20 @@ export function regionMigrationRoutes(context: ApiContext): FastifyPluginAsyncZo
           tags,
           summary: 'Run a phase of a migration, or abort it',
           params: ofMigration,
+          headers: mayRepeat,
           body: z.object({ step: z.enum(phases) }),
           response: { 204: z.null() },
         },
       },
       async (request, reply) => {
-        await migrations.run(await migrationOf(request), request.body.step);
+        const key = request.headers['idempotency-key'] ?? null;
+        await migrations.run(await migrationOf(context, request), request.body.step, key);
         return reply.status(204).send(null);
       },
     );
 
     await app.register(createRoute(context));
+    await app.register(migrationEventRoutes(context));
   };
 }
 
@@ -89,6 +83,7 @@ function createRoute(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'Create a migration; its preflight begins at once',
           params: ofApp,
+          headers: mayRepeat,
           body: createBody,
           response: { 201: z.union([migrationShape, z.array(migrationShape)]) },
         },
@@ -104,6 +99,7 @@ function createRoute(context: ApiContext): FastifyPluginAsyncZod {
           source: region.name,
           destination: wanted.destination,
           dstAppName: wanted.dstAppName || source.name,
+          idempotencyKey: mayRepeat.parse(request.headers)['idempotency-key'] ?? null,
         });
         const shown = presentMigration(migration);
         return reply.status(201).send(wanted.isDocumentedForm ? [shown] : shown);

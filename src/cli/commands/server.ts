@@ -43,6 +43,10 @@ export const server = new Command('server')
       logger,
     });
     logger.info({ address: running.address }, 'the control plane listens');
-    await ended;
+    const why = await Promise.race([ended, running.lost]);
+    if (why) {
+      logger.fatal({ err: why }, 'ending at once: another server may run the phases now');
+      process.exit(1);
+    }
     await running.close();
   });

@@ -1,0 +1,62 @@
+import { fastifySSE } from '@fastify/sse';
+import fp from 'fastify-plugin';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { Changes } from '../../migration/migrations.js';
+import type { ApiContext } from '../context.js';
+import { migrationOf, ofMigration } from './migration-of.js';
+import { presentMigration, presentStep } from './presenter.js';
+
+/** A version of a migration, as the id of an event. */
+const version = z.coerce.number().int().positive().safe().nullable().catch(null);
+
+/**
+ * A migration as server-sent events: `snapshot`, all of it, first; then `migration` (without its
+ * steps) and `step` as they change. Who comes back with `Last-Event-ID` gets what changed since.
+ */
+export function migrationEventRoutes(context: ApiContext): FastifyPluginAsyncZod {
+  return async (app) => {
+    await app.register(fp(fastifySSE), { heartbeatInterval: 15_000 });
+    app.get(
+      '/apps/:app/region_migrations/:id/events',
+      {
+        sse: 'manual',
+        schema: {
+          tags: ['Region migrations'],
+          summary: 'Follow a migration as server-sent events',
+          description:
+            'First `snapshot` with all of it, then `migration` (without steps) and `step` as they change. Resumes after `Last-Event-ID`.',
+          params: ofMigration,
+        },
+      },
+      async (request, reply) => {
+        const migration = await migrationOf(context, request);
+        const since = version.parse(reply.sse.lastEventId);
+        const gone = new AbortController();
+        reply.sse.onClose(() => gone.abort());
+        const changes = context.migrations.follow(migration.id, since, gone.signal);
+        await reply.sse.send(events(changes, since === null));
+      },
+    );
+  };
+}
+
+async function* events(changes: AsyncIterable<Changes>, startsWithAll: boolean) {
+  let isFirst = startsWithAll;
+  for await (const { version, migration, steps } of changes) {
+    const told = [];
+    if (isFirst && migration) told.push({ event: 'snapshot', data: presentMigration(migration) });
+    else {
+      if (migration) {
+        const { steps: _, ...itself } = presentMigration(migration);
+        told.push({ event: 'migration', data: itself });
+      }
+      told.push(...steps.map((step) => ({ event: 'step', data: presentStep(step) })));
+    }
+    isFirst = false;
+    // Only the last one of a version has its id: who has heard it has heard them all.
+    const last = told.pop();
+    yield* told;
+    if (last) yield { ...last, id: String(version) };
+  }
+}
