@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import {
   jsonSchemaTransform,
@@ -9,6 +10,7 @@ import {
 } from 'fastify-type-provider-zod';
 import { Refusal } from '../shared/errors.js';
 import { authenticate } from './auth/authenticate.js';
+import { tokenRoutes } from './auth/token-routes.js';
 import type { ApiContext } from './context.js';
 import { answerError, noRoute } from './errors.js';
 import { accountRoutes } from './platform/account.js';
@@ -99,6 +101,10 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
     return { status: 'ok' };
   });
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+  app.get('/.well-known/jwks.json', { schema: { hide: true } }, async (_, reply) =>
+    reply.type('application/json').send(await context.signer.published()),
+  );
+  await app.register(swaggerUi, { routePrefix: '/docs' });
 
   for (const prefix of ['/v1', anyRegion]) {
     await app.register(
@@ -108,6 +114,7 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
         await api.register(async (guarded) => {
           authenticate(guarded, context.accounts, context.signer);
           await guarded.register(accountRoutes(context));
+          await guarded.register(tokenRoutes(context));
           await guarded.register(appRoutes(context));
           await guarded.register(variableRoutes(context));
           await guarded.register(containerRoutes(context));

@@ -9,7 +9,8 @@ const retryAfter = 2;
 /** Answers with an error in the shape that the platform API has for its status. */
 export function answerError(error: unknown, reply: FastifyReply, logger: Logger): void {
   if (error instanceof Refusal) {
-    if (error.kind === 'unavailable') reply.header('retry-after', retryAfter);
+    const wait = error.details.retryAfter ?? (error.kind === 'unavailable' ? retryAfter : null);
+    if (wait !== null) reply.header('retry-after', wait);
     if (error.kind === 'unauthorized') reply.header('www-authenticate', 'Basic realm="godwit"');
     reply.status(statusOf[error.kind]).send(bodyOf(error));
   } else if (hasZodFastifySchemaValidationErrors(error)) {

@@ -23,7 +23,7 @@ export interface EmbeddedPostgresql {
  */
 export async function startEmbeddedPostgresql(dir: string): Promise<EmbeddedPostgresql> {
   await mkdir(dir, { recursive: true });
-  const file = join(dir, 'postgresql.json');
+  const file = recordFile(dir);
   const majors = await findBinaries();
   const known = await readJsonFile(file, record);
   const binaries = known ? majors.find(({ major }) => major === known.major) : majors[0];
@@ -55,8 +55,17 @@ export async function startEmbeddedPostgresql(dir: string): Promise<EmbeddedPost
     const database = await client.query('SELECT FROM pg_database WHERE datname = $1', [login]);
     if (database.rowCount === 0) await client.query(`CREATE DATABASE ${login} OWNER ${login}`);
   });
-  return {
-    url: `postgres://${login}:${password}@127.0.0.1:${port}/${login}`,
-    stop: () => cluster.stop(),
-  };
+  return { url: urlOf({ port, password }), stop: () => cluster.stop() };
+}
+
+/** Address of the control plane's own PostgreSQL in `dir`; null when there is none. It need not run. */
+export async function embeddedPostgresqlUrl(dir: string): Promise<string | null> {
+  const known = await readJsonFile(recordFile(dir), record);
+  return known && urlOf(known);
+}
+
+const recordFile = (dir: string) => join(dir, 'postgresql.json');
+
+function urlOf({ port, password }: { port: number; password: string }): string {
+  return `postgres://${login}:${password}@127.0.0.1:${port}/${login}`;
 }

@@ -20,6 +20,8 @@ export interface RefusalDetails {
   readonly resource?: string | undefined;
   /** For `conflict`: a word for programs, such as `frozen`. */
   readonly code?: string | undefined;
+  /** For `too-many` and `unavailable`: after how many seconds it may be tried again. */
+  readonly retryAfter?: number | undefined;
   /** For `invalid`: what is wrong with each field. */
   readonly fields?: Readonly<Record<string, readonly string[]>> | undefined;
 }

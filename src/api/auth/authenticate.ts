@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { RateLimiterMemory } from 'rate-limiter-flexible';
 import type { User } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
 import type { Accounts } from './accounts.js';
@@ -11,10 +12,21 @@ declare module 'fastify' {
   }
 }
 
+/** How often a minute one address may be wrong about its credentials. */
+const mostFailures = 50;
+
 /** Lets in whoever shows an API token (HTTP Basic, empty user) or a session token (Bearer). */
 export function authenticate(app: FastifyInstance, accounts: Accounts, signer: Signer): void {
+  const failures = new RateLimiterMemory({ points: mostFailures, duration: 60 });
   app.addHook('onRequest', async (request) => {
-    request.user = await whoAsks(request.headers.authorization ?? '', accounts, signer);
+    const { ip } = request;
+    const { authorization = '' } = request.headers;
+    const before = await failures.get(ip);
+    if (before && before.consumedPoints >= mostFailures) throw tooMany(before.msBeforeNext);
+    request.user = await whoAsks(authorization, accounts, signer).catch(async (error) => {
+      if (authorization !== '') await failures.penalty(ip);
+      throw error;
+    });
   });
 }
 
@@ -47,6 +59,15 @@ async function whoAsks(authorization: string, accounts: Accounts, signer: Signer
 function passwordOf(credentials: string): string | null {
   const text = Buffer.from(credentials, 'base64').toString();
   return text.startsWith(':') && text.length > 1 ? text.slice(1) : null;
+}
+
+function tooMany(milliseconds: number): Refusal {
+  const retryAfter = Math.ceil(milliseconds / 1_000);
+  return new Refusal(
+    'too-many',
+    `Too many wrong tokens came from your address. Try again in ${retryAfter} s.`,
+    { retryAfter },
+  );
 }
 
 function unauthorized(): Refusal {

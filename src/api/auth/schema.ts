@@ -1,13 +1,13 @@
-import { type ColumnType, type Generated, type Kysely, sql } from 'kysely';
+import { type ColumnType, type Kysely, sql } from 'kysely';
 
-type Time = ColumnType<Date, Date | undefined, Date>;
+type CreationTime = ColumnType<Date, never, never>;
 
 export interface AccountTables {
   users: {
     id: string;
     username: string;
     email: string;
-    created_at: Generated<Time>;
+    created_at: CreationTime;
   };
   tokens: {
     id: string;
@@ -15,13 +15,14 @@ export interface AccountTables {
     name: string;
     /** SHA-256 of the token, in hexadecimal digits; the token itself is known to its user only. */
     hash: string;
-    created_at: Generated<Time>;
+    created_at: CreationTime;
+    last_used_at: ColumnType<Date | null, never, Date>;
   };
   /** Key pairs that sign session tokens, as JSON Web Keys; the newest signs. */
   signing_keys: {
     id: string;
     private_key: string;
-    created_at: Generated<Time>;
+    created_at: CreationTime;
   };
 }
 
@@ -42,13 +43,14 @@ export async function createAccountTables(db: Kysely<AccountTables>): Promise<vo
         user_id text NOT NULL REFERENCES users ON DELETE CASCADE,
         name text NOT NULL,
         hash text NOT NULL UNIQUE,
-        created_at timestamptz NOT NULL DEFAULT now()
+        created_at timestamptz NOT NULL DEFAULT now(),
+        last_used_at timestamptz
       )`.execute(tx);
     await sql`
       CREATE TABLE IF NOT EXISTS signing_keys (
         id uuid PRIMARY KEY,
         private_key text NOT NULL,
-        created_at timestamptz NOT NULL DEFAULT now()
+        created_at timestamptz NOT NULL DEFAULT clock_timestamp()
       )`.execute(tx);
   });
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   type CryptoKey,
+  decodeProtectedHeader,
   exportJWK,
   generateKeyPair,
   importJWK,
@@ -16,65 +17,67 @@ import type { AccountTables } from './schema.js';
 const algorithm = 'ES256';
 const issuer = 'godwit';
 
+/** A key signs for so long before another takes its place, and is good for checking a day longer; in days. */
+const lifeOfKey = { signing: 30, checking: 31 };
+/** Nobody's made-up key ids are looked for more often than this, in milliseconds. */
+const reloadPause = 5_000;
+
 /** What a signed token is good for: to speak as a user, to upload one source, to read one app's logs. */
 export type Purpose = 'session' | 'source' | 'logs';
 
-const privateKey = z.looseObject({ kty: z.literal('EC'), x: z.string(), y: z.string() });
+const privateKey = z.looseObject({
+  kty: z.literal('EC'),
+  crv: z.string(),
+  x: z.string(),
+  y: z.string(),
+});
 
-/** Makes and checks JSON Web Tokens, with a key that all servers share. */
+interface Key {
+  readonly id: string;
+  readonly createdAt: Date;
+  readonly signs: CryptoKey | Uint8Array;
+  readonly checks: CryptoKey | Uint8Array;
+  readonly published: JWK;
+}
+
+/** Makes and checks JSON Web Tokens, with keys that all servers share and that take turns. */
 export class Signer {
-  readonly #id: string;
-  readonly #privateKey: CryptoKey | Uint8Array;
-  readonly #publicKey: CryptoKey | Uint8Array;
+  readonly #db: Kysely<AccountTables>;
+  /** Newest first. */
+  #keys: readonly Key[] = [];
+  #loadedAt = 0;
 
-  private constructor(
-    id: string,
-    keys: { privateKey: CryptoKey | Uint8Array; publicKey: CryptoKey | Uint8Array },
-  ) {
-    this.#id = id;
-    this.#privateKey = keys.privateKey;
-    this.#publicKey = keys.publicKey;
+  private constructor(db: Kysely<AccountTables>) {
+    this.#db = db;
   }
 
-  /** Takes the key from the database; makes it, once. */
+  /** Takes the keys from the database; makes the first, once. */
   static async open(db: Kysely<AccountTables>): Promise<Signer> {
-    const row = await db.transaction().execute(async (tx) => {
-      await sql`SELECT pg_advisory_xact_lock(hashtext('godwit signing keys'))`.execute(tx);
-      const known = await tx
-        .selectFrom('signing_keys')
-        .select(['id', 'private_key'])
-        .orderBy('created_at', 'desc')
-        .executeTakeFirst();
-      if (known) return known;
-      const { privateKey: made } = await generateKeyPair(algorithm, { extractable: true });
-      const fresh = { id: randomUUID(), private_key: JSON.stringify(await exportJWK(made)) };
-      await tx.insertInto('signing_keys').values(fresh).execute();
-      return fresh;
-    });
-    const jwk = privateKey.parse(JSON.parse(row.private_key));
-    const { d, ...publicPart } = jwk;
-    return new Signer(row.id, {
-      privateKey: await imported(jwk),
-      publicKey: await imported(publicPart),
-    });
+    const signer = new Signer(db);
+    await signer.#load();
+    await signer.#current();
+    return signer;
   }
 
   /** @param lifetime in seconds */
   async sign(purpose: Purpose, subject: string, lifetime: number): Promise<string> {
+    const key = await this.#current();
     return new SignJWT()
-      .setProtectedHeader({ alg: algorithm, kid: this.#id, typ: 'JWT' })
+      .setProtectedHeader({ alg: algorithm, kid: key.id, typ: 'JWT' })
       .setIssuer(issuer)
       .setAudience(purpose)
       .setSubject(subject)
       .setIssuedAt()
       .setExpirationTime(Math.floor(Date.now() / 1000) + lifetime)
-      .sign(this.#privateKey);
+      .sign(key.signs);
   }
 
   /** @returns the subject; null when the token is not ours, not for that, or too old */
   async verify(purpose: Purpose, token: string): Promise<string | null> {
     try {
-      const { payload } = await jwtVerify(token, this.#publicKey, {
+      const key = await this.#keyNamed(decodeProtectedHeader(token).kid ?? '');
+      if (!key) return null;
+      const { payload } = await jwtVerify(token, key.checks, {
         algorithms: [algorithm],
         issuer,
         audience: purpose,
@@ -84,6 +87,80 @@ export class Signer {
       return null; // whatever is wrong with it, it proves nothing
     }
   }
+
+  /** The public keys, as a JSON Web Key Set (RFC 7517, section 5). */
+  async published(): Promise<{ keys: JWK[] }> {
+    await this.#load();
+    return { keys: this.#keys.map(({ published }) => published) };
+  }
+
+  /** Makes a new key, which signs from now on. */
+  async rotate(): Promise<void> {
+    await this.#makeKey(0);
+    await this.#load();
+  }
+
+  /** The key that signs; another one when it has signed for long enough. */
+  async #current(): Promise<Key> {
+    const [newest] = this.#keys;
+    if (newest && ageInDays(newest.createdAt) < lifeOfKey.signing) return newest;
+    await this.#makeKey(lifeOfKey.signing);
+    await this.#load();
+    const [made] = this.#keys;
+    if (!made) throw new Error('There is no key to sign with.');
+    return made;
+  }
+
+  /** A key may have been made by another server since. */
+  async #keyNamed(id: string): Promise<Key | undefined> {
+    const find = () => this.#keys.find((key) => key.id === id);
+    if (!find() && Date.now() - this.#loadedAt > reloadPause) await this.#load();
+    return find();
+  }
+
+  /** Makes a key unless there is one younger than `age` days; one server at a time. */
+  async #makeKey(age: number): Promise<void> {
+    await this.#db.transaction().execute(async (tx) => {
+      await sql`SELECT pg_advisory_xact_lock(hashtext('godwit signing keys'))`.execute(tx);
+      const younger = await tx
+        .selectFrom('signing_keys')
+        .select('id')
+        .where('created_at', '>', sql<Date>`now() - make_interval(days => ${age})`)
+        .executeTakeFirst();
+      if (younger) return;
+      const { privateKey: made } = await generateKeyPair(algorithm, { extractable: true });
+      await tx
+        .insertInto('signing_keys')
+        .values({ id: randomUUID(), private_key: JSON.stringify(await exportJWK(made)) })
+        .execute();
+      await tx
+        .deleteFrom('signing_keys')
+        .where('created_at', '<', sql<Date>`now() - make_interval(days => ${lifeOfKey.checking})`)
+        .execute();
+    });
+  }
+
+  async #load(): Promise<void> {
+    const rows = await this.#db
+      .selectFrom('signing_keys')
+      .selectAll()
+      .orderBy('created_at', 'desc')
+      .execute();
+    this.#keys = await Promise.all(
+      rows.map(async ({ id, private_key, created_at }) => {
+        const jwk = privateKey.parse(JSON.parse(private_key));
+        const { kty, crv, x, y } = jwk;
+        const published = { kty, crv, x, y, kid: id, alg: algorithm, use: 'sig' };
+        const [signs, checks] = await Promise.all([imported(jwk), imported(published)]);
+        return { id, createdAt: created_at, signs, checks, published };
+      }),
+    );
+    this.#loadedAt = Date.now();
+  }
+}
+
+function ageInDays(time: Date): number {
+  return (Date.now() - time.getTime()) / 86_400_000;
 }
 
 function imported(jwk: JWK): Promise<CryptoKey | Uint8Array> {

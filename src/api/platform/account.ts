@@ -4,26 +4,9 @@ import { user } from '../../region/model.js';
 import { userOf } from '../auth/authenticate.js';
 import { type ApiContext, baseUrl } from '../context.js';
 
-/** Seconds for which a session token is good. */
-const lifetime = 3_600;
-
-/** Who one is, how one logs in, and which regions there are. */
+/** Who one is, and which regions there are. */
 export function accountRoutes(context: ApiContext): FastifyPluginAsyncZod {
   return async (api) => {
-    api.post(
-      '/tokens/exchange',
-      {
-        schema: {
-          tags: ['Account'],
-          summary: 'Get a session token (a JWT, for Bearer), good for an hour',
-          response: { 200: z.object({ token: z.string() }) },
-        },
-      },
-      async (request) => ({
-        token: await context.signer.sign('session', userOf(request).id, lifetime),
-      }),
-    );
-
     api.get(
       '/users/self',
       {

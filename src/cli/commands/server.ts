@@ -24,7 +24,7 @@ export const server = new Command('server')
   .requiredOption('--regions-file <file>', 'JSON: [{"name", "displayName"?, "url", "token"}, …]')
   .requiredOption('--token-file <file>', 'holds the API token of the first user')
   .option('--public-url <url>', 'where clients reach it, when not where it listens')
-  .option('--requests-per-minute <count>', 'that one token may make', countUpTo(1_000_000), 1200)
+  .option('--requests-per-minute <count>', 'that one token may make', countUpTo(1_000_000), 600)
   .action(async (options: Options) => {
     const ended = untilToldToEnd();
     const { Registry } = await import('../../region/registry.js');

@@ -1,0 +1,86 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { Refusal } from '../../shared/errors.js';
+import type { ApiContext } from '../context.js';
+import type { ApiToken } from './accounts.js';
+import { userOf } from './authenticate.js';
+
+const tags = ['Account'];
+/** Seconds for which a session token is good. */
+const lifetime = 3_600;
+const shape = z.object({
+  id: z.string(),
+  name: z.string(),
+  created_at: z.iso.datetime(),
+  last_used_at: z.iso.datetime().nullable(),
+});
+
+const present = ({ id, name, createdAt, lastUsedAt }: ApiToken) => ({
+  id,
+  name,
+  created_at: createdAt.toISOString(),
+  last_used_at: lastUsedAt?.toISOString() ?? null,
+});
+
+/** API tokens, and what they are exchanged for. */
+export function tokenRoutes({ accounts, signer }: ApiContext): FastifyPluginAsyncZod {
+  return async (api) => {
+    api.post(
+      '/tokens/exchange',
+      {
+        schema: {
+          tags,
+          summary: 'Get a session token (a JWT, for Bearer), good for an hour',
+          response: { 200: z.object({ token: z.string() }) },
+        },
+      },
+      async (request) => ({ token: await signer.sign('session', userOf(request).id, lifetime) }),
+    );
+
+    api.get(
+      '/tokens',
+      {
+        schema: {
+          tags,
+          summary: 'List your API tokens, newest first',
+          response: { 200: z.object({ tokens: z.array(shape) }) },
+        },
+      },
+      async (request) => ({ tokens: (await accounts.tokens(userOf(request).id)).map(present) }),
+    );
+
+    api.post(
+      '/tokens',
+      {
+        schema: {
+          tags,
+          summary: 'Create an API token; it is shown this once',
+          body: z.object({ token: z.object({ name: z.string().min(1).max(100) }) }),
+          response: { 201: z.object({ token: shape.extend({ token: z.string() }) }) },
+        },
+      },
+      async (request, reply) => {
+        const { name } = request.body.token;
+        const { token, secret } = await accounts.addToken(userOf(request).id, name);
+        return reply.status(201).send({ token: { ...present(token), token: secret } });
+      },
+    );
+
+    api.delete(
+      '/tokens/:id',
+      {
+        schema: {
+          tags,
+          summary: 'Revoke an API token',
+          params: z.object({ id: z.string() }),
+          response: { 204: z.null() },
+        },
+      },
+      async (request, reply) => {
+        const { id } = request.params;
+        if (await accounts.revokeToken(userOf(request).id, id)) return reply.status(204).send(null);
+        throw Refusal.notFound('Token', `You have no token ${id}. List them to see their ids.`);
+      },
+    );
+  };
+}
