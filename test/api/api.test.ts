@@ -2,8 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { Validator } from '@seriousme/openapi-schema-validator';
 import fc from 'fast-check';
-import { decodeJwt } from 'jose';
+import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { pino } from 'pino';
@@ -14,6 +15,7 @@ import { z } from 'zod';
 import { type Agent, startAgent } from '../../src/agent/agent.js';
 import { Accounts } from '../../src/api/auth/accounts.js';
 import type { AccountTables } from '../../src/api/auth/schema.js';
+import { Signer } from '../../src/api/auth/signer.js';
 import { Registry } from '../../src/region/registry.js';
 import {
   type EmbeddedPostgresql,
@@ -78,17 +80,22 @@ interface Ask {
   method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   body?: string | object;
   authorization?: string;
+  key?: string;
 }
 
-async function ask(path: string, { method, body, authorization = basic(token) }: Ask = {}) {
+async function ask(path: string, { method, body, authorization = basic(token), key }: Ask = {}) {
   const answer = await request(`http://${server.address}${path}`, {
     method: method ?? (body === undefined ? 'GET' : 'POST'),
-    headers: { authorization, 'content-type': 'application/json' },
+    headers: {
+      authorization,
+      'content-type': 'application/json',
+      ...(key !== undefined && { 'idempotency-key': key }),
+    },
     body: typeof body === 'object' ? JSON.stringify(body) : (body ?? null),
   });
   const text = await answer.body.text();
   const json: unknown = text === '' ? null : JSON.parse(text);
-  return { status: answer.statusCode, json };
+  return { status: answer.statusCode, headers: answer.headers, json };
 }
 
 const anything = z.record(z.string(), z.unknown());
@@ -149,6 +156,21 @@ describe('who is let in', () => {
     expect(self).toMatchObject({ user: { username: 'owner' } });
   });
 
+  it('not who guesses: an address that is wrong too often has to wait, who is right has not', async () => {
+    const guesses = Array.from({ length: 60 }, (_, n) =>
+      ask('/v1/users/self', { authorization: basic(`guess-${n}`) }),
+    );
+    const answers = await Promise.all(guesses);
+    const limited = answers.filter(({ status }) => status === 429);
+    expect(limited.length).toBeGreaterThan(0);
+    expect(Number(limited[0]?.headers['retry-after'])).toBeGreaterThan(0);
+    expect(limited[0]?.json).toEqual({
+      code: 'too_many_requests',
+      error: expect.stringContaining('Too many wrong tokens'),
+    });
+    expect((await ask('/v1/users/self')).status).toBe(200);
+  });
+
   it('an app is there for its owner and collaborators only', async () => {
     const app = await createApp('private-app');
     const stranger = { authorization: basic(strangerToken) };
@@ -165,7 +187,99 @@ describe('who is let in', () => {
   });
 });
 
+describe('API tokens', () => {
+  const shape = z.object({
+    token: z.object({
+      id: z.uuid(),
+      name: z.string(),
+      token: z.string(),
+      last_used_at: z.null(),
+    }),
+  });
+
+  it('are made, used, listed and revoked by their user', async () => {
+    const made = await ask('/v1/tokens', { body: { token: { name: 'for a script' } } });
+    expect(made.status).toBe(201);
+    const { id, token: secret } = shape.parse(made.json).token;
+    const mine = { authorization: basic(secret) };
+    expect((await ask('/v1/users/self', mine)).json).toMatchObject({ user: { username: 'owner' } });
+    const listed = (await ask('/v1/tokens')).json;
+    expect(JSON.stringify(listed)).not.toContain(secret);
+    expect(listed).toMatchObject({
+      tokens: [{ id, name: 'for a script', last_used_at: expect.any(String) }, { name: 'first' }],
+    });
+    const byStranger = { method: 'DELETE' as const, authorization: basic(strangerToken) };
+    expect((await ask(`/v1/tokens/${id}`, byStranger)).status).toBe(404);
+    expect((await ask(`/v1/tokens/${id}`, { method: 'DELETE' })).status).toBe(204);
+    expect((await ask('/v1/users/self', mine)).status).toBe(401);
+    const { rows } = await pool.query<{ hash: string }>('SELECT hash FROM tokens');
+    expect(rows.map(({ hash }) => hash)).not.toContain(token);
+  });
+
+  it('are exchanged for JWTs whose keys take turns, and are published', async () => {
+    const exchange = async () => {
+      const { json } = await ask('/v1/tokens/exchange', { method: 'POST' });
+      return z.object({ token: z.string() }).parse(json).token;
+    };
+    const before = await exchange();
+    const accounts = new Kysely<AccountTables>({ dialect: new PostgresDialect({ pool }) });
+    await (await Signer.open(accounts)).rotate();
+    const { json } = await ask('/.well-known/jwks.json', { authorization: '' });
+    const keySet = z.object({ keys: z.array(z.looseObject({ kid: z.string() })) }).parse(json);
+    expect(keySet.keys.length).toBeGreaterThan(1);
+    expect(JSON.stringify(keySet)).not.toMatch(/"d":/);
+    const after = await exchange();
+    for (const jwt of [before, after]) {
+      expect((await ask('/v1/users/self', { authorization: `Bearer ${jwt}` })).status).toBe(200);
+      const { payload } = await jwtVerify(jwt, createLocalJWKSet(keySet));
+      expect(payload.aud).toBe('session');
+    }
+    expect(decodeProtectedHeader(after).kid).not.toBe(decodeProtectedHeader(before).kid);
+  });
+});
+
 describe('region migrations', () => {
+  it('are created once, and phases run once, however often a client repeats itself', async () => {
+    const app = await createApp('repeater');
+    const path = `/v1/apps/${app}/region_migrations`;
+    const create = (destination: string, key: string) =>
+      ask(path, { body: { migration: { destination } }, key });
+    const answers = await Promise.all(Array.from({ length: 8 }, () => create('there', 'one')));
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 201));
+    const ids = new Set(answers.map(({ json }) => migrationShape.parse(json).id));
+    expect(ids.size).toBe(1);
+    const [id = ''] = ids;
+    expect((await create('bare', 'one')).json).toEqual({
+      errors: { idempotency_key: [expect.stringContaining('another request')] },
+    });
+    expect((await create('there', 'two')).status).toBe(409);
+    await migrationAtRest(app, id);
+    const run = (step: string, key: string) => ask(`${path}/${id}/run`, { body: { step }, key });
+    const runs = await Promise.all(Array.from({ length: 4 }, () => run('prepare', 'three')));
+    expect(runs.map(({ status }) => status)).toEqual([204, 204, 204, 204]);
+    await migrationAtRest(app, id);
+    expect((await run('prepare', 'three')).status).toBe(204);
+    expect((await run('prepare', 'four')).status).toBe(409);
+    expect((await run('data', 'three')).status).toBe(422);
+    expect((await run('abort', 'five')).status).toBe(204);
+    expect(await migrationAtRest(app, id)).toMatchObject({ status: 'aborted' });
+    expect(migrationShape.parse((await create('there', 'one')).json).id).toBe(id);
+  });
+
+  it('are open one at a time, however many are asked for together', async () => {
+    const app = await createApp('racer');
+    const path = `/v1/apps/${app}/region_migrations`;
+    for (let round = 0; round < 20; round += 1) {
+      const body = { migration: { destination: 'there' } };
+      const answers = await Promise.all([ask(path, { body }), ask(path, { body })]);
+      expect(answers.map(({ status }) => status).sort()).toEqual([201, 409]);
+      const created = answers.find(({ status }) => status === 201);
+      const { id } = migrationShape.parse(created?.json);
+      await ask(`${path}/${id}/run`, { body: { step: 'abort' } });
+      expect(await migrationAtRest(app, id)).toMatchObject({ status: 'aborted' });
+    }
+  });
+
   it('are created in either dialect, and found by name and id', async () => {
     const app = await createApp('two-dialects');
     const documented = await ask(`/v1/apps/${app}/region_migrations`, {
@@ -336,6 +450,13 @@ describe('the platform', () => {
     const { json } = await ask('/openapi.json', { authorization: '' });
     const document = z.object({ openapi: z.string(), paths: anything }).parse(json);
     expect(document.openapi).toBe('3.1.0');
+    const verdict = await new Validator().validate(z.record(z.string(), z.unknown()).parse(json));
+    expect(verdict.errors, JSON.stringify(verdict.errors)).toBeUndefined();
+    const page = await request(`http://${server.address}/docs/`);
+    expect([page.statusCode, await page.body.text()]).toEqual([
+      200,
+      expect.stringContaining('<html'),
+    ]);
     expect(document.paths).toHaveProperty('/v1/apps/{app}/region_migrations/{id}/run');
     expect(Object.keys(document.paths).some((path) => path.startsWith('/regions/'))).toBe(false);
   });

@@ -15,18 +15,20 @@ declare module 'fastify' {
 /** How often a minute one address may be wrong about its credentials. */
 const mostFailures = 50;
 
-/** Lets in whoever shows an API token (HTTP Basic, empty user) or a session token (Bearer). */
+/**
+ * Lets in whoever shows an API token (HTTP Basic, empty user) or a session token (Bearer). An
+ * address that is wrong too often is told to wait; who is right is let in from there, too.
+ */
 export function authenticate(app: FastifyInstance, accounts: Accounts, signer: Signer): void {
   const failures = new RateLimiterMemory({ points: mostFailures, duration: 60 });
   app.addHook('onRequest', async (request) => {
-    const { ip } = request;
     const { authorization = '' } = request.headers;
-    const before = await failures.get(ip);
-    if (before && before.consumedPoints >= mostFailures) throw tooMany(before.msBeforeNext);
-    request.user = await whoAsks(authorization, accounts, signer).catch(async (error) => {
-      if (authorization !== '') await failures.penalty(ip);
-      throw error;
-    });
+    const user = await whoAsks(authorization, accounts, signer);
+    if (!user && authorization !== '') {
+      const { consumedPoints, msBeforeNext } = await failures.penalty(request.ip);
+      if (consumedPoints > mostFailures) throw tooMany(msBeforeNext);
+    }
+    request.user = userOf({ user });
   });
 }
 
@@ -36,23 +38,24 @@ export function userOf(request: { readonly user: User | null }): User {
   throw unauthorized();
 }
 
-async function whoAsks(authorization: string, accounts: Accounts, signer: Signer): Promise<User> {
+async function whoAsks(
+  authorization: string,
+  accounts: Accounts,
+  signer: Signer,
+): Promise<User | null> {
   const [scheme = '', credentials = ''] = authorization.split(' ', 2);
   switch (scheme.toLowerCase()) {
     case 'basic': {
       const token = passwordOf(credentials);
-      const user = token === null ? null : await accounts.ofToken(token);
-      if (user) return user;
-      break;
+      return token === null ? null : accounts.ofToken(token);
     }
     case 'bearer': {
       const id = await signer.verify('session', credentials);
-      const user = id === null ? null : await accounts.find(id);
-      if (user) return user;
-      break;
+      return id === null ? null : accounts.find(id);
     }
+    default:
+      return null;
   }
-  throw unauthorized();
 }
 
 /** The password of HTTP Basic credentials (RFC 7617) with an empty user. */
