@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findBinaries } from '../postgresql/binaries.js';
+import { lockFolder } from '../shared/folder-lock.js';
 import { listeningPort } from '../shared/listening-port.js';
 import type { Logger } from '../shared/logging.js';
 import { Addons } from './apps/addons.js';
@@ -13,7 +14,6 @@ import { Sources } from './builds/sources.js';
 import { Databases } from './databases/databases.js';
 import { Postgresql } from './databases/postgresql/postgresql.js';
 import { Edge } from './edge/edge.js';
-import { lockFolder } from './folder-lock.js';
 import { buildHttp } from './http.js';
 import { performs } from './performs.js';
 import { HostProcesses } from './runtime/host-processes/host-processes.js';
@@ -51,7 +51,7 @@ export interface Agent {
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { name, dir, host, port, edgePort, token, logger } = options;
   await mkdir(dir, { recursive: true });
-  await lockFolder(dir);
+  await lockFolder(dir, 'agent');
   const majors = (await findBinaries()).filter(
     ({ major }) => options.postgresql?.includes(major) ?? true,
   );

@@ -43,6 +43,7 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
     bodyLimit: 1024 ** 2,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 200 },
+    frameworkErrors: (error, _, reply) => answerError(error, reply, context.logger),
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);

@@ -82,5 +82,5 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-// Set rather than exit(): what was printed may still be on its way.
-process.exitCode = await main(process.argv.slice(2));
+// What failed half-way may still hold on to something; what was printed has been (on Linux, at once).
+process.exit(await main(process.argv.slice(2)));

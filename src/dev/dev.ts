@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { request } from 'undici';
 import { z } from 'zod';
 import { regionsFile } from '../region/registry.js';
+import { lockFolder } from '../shared/folder-lock.js';
 import { freePort, isFree } from '../shared/free-port.js';
 import { newSecret } from '../shared/ids.js';
 import { readJsonFile, writeJsonFile } from '../shared/json-file.js';
@@ -55,10 +56,11 @@ const patience = 120_000;
 export async function startDev(options: DevOptions): Promise<{ stop(): Promise<void> }> {
   const dir = resolve(options.dir);
   const { readyFile, say } = options;
-  if (readyFile) await rm(readyFile, { force: true });
   await mkdir(join(dir, 'logs'), { recursive: true });
   await chmod(dir, 0o755); // accounts with fewer rights run what is in there
+  await lockFolder(dir, 'dev');
   const file = join(dir, 'dev.json');
+  if (readyFile) await rm(readyFile, { force: true });
   const known = await readJsonFile(file, state);
   for (const left of Object.values(known?.processes ?? {})) {
     if (isAlive(left)) say(`ending process ${left.pid}, which an earlier start left`);

@@ -37,7 +37,10 @@ export class Engine implements Migrations {
   readonly #workflow: (run: Run) => Promise<void>;
   readonly #feed: Feed;
   readonly #leadership: Leadership;
+  /** Taking the lead; null for as long as this engine has not got it. */
+  #leading: Promise<void> | null = null;
   #leads = false;
+  #isStopping = false;
   #patrol: NodeJS.Timeout | undefined;
   #looking: Promise<void> | null = null;
   #lookAgain = false;
@@ -62,13 +65,20 @@ export class Engine implements Migrations {
     await createMigrationTables(this.#parts.db);
     this.#feed.onRun(() => this.#look());
     this.#feed.start();
-    this.#leadership.strive({ won: () => this.#lead(), lost });
+    const won = async () => {
+      if (this.#isStopping) return;
+      this.#leading = this.#lead();
+      await this.#leading;
+    };
+    this.#leadership.strive({ won, lost });
   }
 
   /** Stops working. What is under way continues under the next leader, as after a crash. */
   async stop(): Promise<void> {
-    clearInterval(this.#patrol);
+    this.#isStopping = true;
     await this.#feed.close();
+    await this.#leading;
+    clearInterval(this.#patrol);
     await this.#looking;
     if (this.#leads) await DBOS.shutdown({ deregister: true });
     // Last of all: the next leader begins when the lock is free.

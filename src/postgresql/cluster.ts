@@ -134,6 +134,13 @@ export class Cluster {
     );
   }
 
+  /** Ends the cluster without ceremony, and removes its data. */
+  async wipe(): Promise<void> {
+    await this.stop('immediate');
+    // What the postmaster had started may still write for a moment.
+    await rm(this.data, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  }
+
   /** The postmaster, if it runs. Its number alone would not do: it may be another process's by now. */
   async identity(): Promise<ProcessIdentity | null> {
     const identity = identify(Number.parseInt(await this.#pidFile(), 10));

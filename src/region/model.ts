@@ -19,6 +19,12 @@ export const variableName = z
     'must be letters, digits and underscores, not starting with a digit',
   );
 
+/** What a process can be given as the value of a variable. */
+export const variableValue = z
+  .string()
+  .max(32_768, 'must have at most 32768 characters')
+  .refine((value) => !value.includes('\0'), 'must not have a NUL character');
+
 export const user = z.object({ id: z.string(), username: z.string(), email: z.string() });
 export type User = z.infer<typeof user>;
 

@@ -38,7 +38,7 @@ const apps = {
   setSettings: verb({ ...app, settings: model.settings.partial() }, model.app),
   /** Sets and removes variables of the owner's; running processes see them after a restart. */
   changeVariables: verb(
-    { ...app, set: z.record(model.variableName, z.string()), unset: z.array(z.string()) },
+    { ...app, set: z.record(model.variableName, model.variableValue), unset: z.array(z.string()) },
     model.app,
   ),
   /** Sets the amount of each process type named. */

@@ -4,10 +4,16 @@ import { messageOf } from '../shared/errors.js';
 import { AgentClient } from './agent-client.js';
 import type { Region } from './region.js';
 
+/** Name of a region: a label of a host name. */
+export const regionName = z
+  .string()
+  .regex(
+    /^[a-z][a-z0-9-]{0,46}[a-z0-9]$/,
+    'must be 2 to 48 lower-case letters, digits and hyphens, starting with a letter and not ending with a hyphen',
+  );
+
 const regionEntry = z.object({
-  name: z
-    .string()
-    .regex(/^[a-z][a-z0-9-]{0,46}[a-z0-9]$/, 'must be lower-case letters, digits and hyphens'),
+  name: regionName,
   displayName: z.string().optional(),
   url: z.url(),
   token: z.string().min(16),

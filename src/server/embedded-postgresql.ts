@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { findBinaries } from '../postgresql/binaries.js';
 import { Cluster } from '../postgresql/cluster.js';
-import { freePort } from '../shared/free-port.js';
+import { databasePorts, freePort, isFree } from '../shared/free-port.js';
 import { newSecret } from '../shared/ids.js';
 import { readJsonFile, writeJsonFile } from '../shared/json-file.js';
 
@@ -32,9 +32,12 @@ export async function startEmbeddedPostgresql(dir: string): Promise<EmbeddedPost
       `This host has no PostgreSQL${known ? ` ${known.major}` : ''}. Install it, or give the address of one in DATABASE_URL.`,
     );
   }
-  const { port, password } = known ?? { port: await freePort(), password: newSecret() };
-  if (!known) await writeJsonFile(file, { major: binaries.major, port, password });
   const cluster = new Cluster(dir, binaries);
+  // While it did not run, somebody else may have taken its port.
+  const keepsPort = known && ((await cluster.identity()) || (await isFree(known.port)));
+  const port = keepsPort ? known.port : await freePort(databasePorts);
+  const password = known?.password ?? newSecret();
+  if (!keepsPort) await writeJsonFile(file, { major: binaries.major, port, password });
   await cluster.initialise();
   await cluster.start({
     port,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -191,6 +191,29 @@ describe('an app in a region', () => {
     await region.open();
     await region.healthy(app);
     expect(await region.get('/')).not.toBe(before);
+  });
+
+  it('is removed to its end when the agent died in the middle of that', async () => {
+    const region = await TestRegion.start();
+    const [going, staying] = [await region.create('going'), await region.create('staying')];
+    for (const app of [going, staying]) {
+      await region.deploy(app, demo);
+      await region.healthy(app);
+    }
+    const addon = { product: 'postgresql', plan: 'postgresql-sandbox', version: null };
+    await region.client.addAddon({ app: going, id: newId(), ...addon, role: 'primary' });
+    const file = join(region.dir, 'apps', going, 'app.json');
+    await region.agent?.close({ stop: false });
+    await writeFile(
+      file,
+      (await readFile(file, 'utf8')).replace(/"deleting": false/, '"deleting": true'),
+    );
+    await region.open();
+    expect((await region.client.listApps({})).map(({ name }) => name)).toEqual(['staying']);
+    expect(processesOf(going)).toEqual([]);
+    expect(await readdir(join(region.dir, 'databases'))).toEqual([]);
+    await region.healthy(staying);
+    expect(JSON.parse(await region.get('/', 'staying.here.localhost'))).toMatchObject({ build: 1 });
   });
 
   it('is started again after a crash, also of an adopted process', async () => {

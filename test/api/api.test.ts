@@ -9,7 +9,7 @@ import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { pino } from 'pino';
 import { create } from 'tar';
-import { request } from 'undici';
+import { Agent as HttpAgent, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type Agent, startAgent } from '../../src/agent/agent.js';
@@ -81,9 +81,13 @@ interface Ask {
   body?: string | object;
   authorization?: string;
   key?: string;
+  from?: HttpAgent;
 }
 
-async function ask(path: string, { method, body, authorization = basic(token), key }: Ask = {}) {
+async function ask(
+  path: string,
+  { method, body, authorization = basic(token), key, from }: Ask = {},
+) {
   const answer = await request(`http://${server.address}${path}`, {
     method: method ?? (body === undefined ? 'GET' : 'POST'),
     headers: {
@@ -92,6 +96,7 @@ async function ask(path: string, { method, body, authorization = basic(token), k
       ...(key !== undefined && { 'idempotency-key': key }),
     },
     body: typeof body === 'object' ? JSON.stringify(body) : (body ?? null),
+    ...(from && { dispatcher: from }),
   });
   const text = await answer.body.text();
   const json: unknown = text === '' ? null : JSON.parse(text);
@@ -157,8 +162,9 @@ describe('who is let in', () => {
   });
 
   it('not who guesses: an address that is wrong too often has to wait, who is right has not', async () => {
+    const elsewhere = new HttpAgent({ connect: { localAddress: '127.0.0.2' } });
     const guesses = Array.from({ length: 60 }, (_, n) =>
-      ask('/v1/users/self', { authorization: basic(`guess-${n}`) }),
+      ask('/v1/users/self', { authorization: basic(`guess-${n}`), from: elsewhere }),
     );
     const answers = await Promise.all(guesses);
     const limited = answers.filter(({ status }) => status === 429);
@@ -168,7 +174,8 @@ describe('who is let in', () => {
       code: 'too_many_requests',
       error: expect.stringContaining('Too many wrong tokens'),
     });
-    expect((await ask('/v1/users/self')).status).toBe(200);
+    expect((await ask('/v1/users/self', { from: elsewhere })).status).toBe(200);
+    await elsewhere.close();
   });
 
   it('an app is there for its owner and collaborators only', async () => {

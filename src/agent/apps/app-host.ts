@@ -44,7 +44,6 @@ export class AppHost {
   /** Tells the edge where requests for the app go now. */
   route(record: AppRecord): void {
     const { shelf, edge, runtime, region } = this.#parts;
-    if (record.deleting) return;
     // An app that is moved within the region has the same domains as the one that came of it.
     const older = shelf.all().filter(({ createdAt }) => createdAt < record.createdAt);
     const claimed = new Set(older.flatMap(({ domains }) => domains.map(({ name }) => name)));

@@ -42,6 +42,9 @@ export interface AppsParts {
 
 const hostname = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/;
 
+/** Where regions have apps answer by themselves. */
+const ofRegion = /^[^.]+\.[^.]+\.localhost$/;
+
 /** Life of the apps of a region, and their settings. */
 export class Apps implements Verbs {
   readonly #parts: AppsParts;
@@ -53,11 +56,10 @@ export class Apps implements Verbs {
   /** Finishes removals that were interrupted, and lets run what should. */
   async recover(): Promise<void> {
     const { shelf, host } = this.#parts;
-    await Promise.all(
-      shelf
-        .all()
-        .map((record) => (record.deleting ? this.#remove(record.id, null) : host.run(record))),
-    );
+    await Promise.all([
+      ...shelf.removals().map(({ id }) => this.#remove(id, null)),
+      ...shelf.all().map((record) => host.run(record)),
+    ]);
   }
 
   /** Ends what runs, for as long as the agent is away. */
@@ -68,7 +70,7 @@ export class Apps implements Verbs {
 
   async listApps() {
     const { shelf, host } = this.#parts;
-    return shelf.all().flatMap((record) => (record.deleting ? [] : host.present(record)));
+    return shelf.all().map((record) => host.present(record));
   }
 
   async findApp({ ref }: { ref: string }) {
@@ -140,6 +142,12 @@ export class Apps implements Verbs {
     const name = domain.name.toLowerCase();
     if (!hostname.test(name)) {
       throw Refusal.invalid('name', `"${domain.name}" is no host name, such as www.example.org.`);
+    }
+    if (ofRegion.test(name)) {
+      throw Refusal.invalid(
+        'name',
+        `${name} is how a region calls an app of its own. Choose another.`,
+      );
     }
     return this.#change(app, by, (record) => {
       if (record.domains.some(({ id }) => id === domain.id)) return record;
@@ -229,6 +237,9 @@ export class Apps implements Verbs {
 }
 
 function scaled({ build, formation }: AppRecord, wanted: readonly FormationEntry[]) {
+  const names = wanted.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice) throw Refusal.invalid('containers', `names "${twice}" twice.`);
   for (const { name } of wanted) {
     if (build && !Object.hasOwn(build.processTypes, name)) {
       const known = Object.keys(build.processTypes).join(', ');

@@ -37,13 +37,18 @@ export class Shelf {
   }
 
   all(): AppRecord[] {
-    return [...this.#kept.values()].map(({ record }) => record);
+    return this.#records().filter(({ deleting }) => !deleting);
+  }
+
+  /** Those whose removal was begun and has not ended. */
+  removals(): AppRecord[] {
+    return this.#records().filter(({ deleting }) => deleting);
   }
 
   /** By id or name. */
   find(ref: string): AppRecord | null {
-    const record = this.#kept.get(ref)?.record ?? this.all().find(({ name }) => name === ref);
-    return record && !record.deleting ? record : null;
+    const all = this.all();
+    return all.find(({ id }) => id === ref) ?? all.find(({ name }) => name === ref) ?? null;
   }
 
   /** @throws Refusal `not-found` */
@@ -107,6 +112,10 @@ export class Shelf {
     });
   }
 
+  #records(): AppRecord[] {
+    return [...this.#kept.values()].map(({ record }) => record);
+  }
+
   #exclusively<T>(id: string, work: (kept: Kept) => Promise<T>): Promise<T> {
     const kept = this.#kept.get(id);
     if (!kept) throw Refusal.notFound('App', `This region has no application ${id}.`);
@@ -121,7 +130,7 @@ export class Shelf {
   }
 
   #claim(name: string, id: string): void {
-    const holder = this.all().find((record) => record.name === name);
+    const holder = this.#records().find((record) => record.name === name);
     if (holder && holder.id !== id) {
       throw Refusal.conflict(
         'name_taken',

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { posix } from 'node:path';
+import { createGunzip } from 'node:zlib';
 import { Parser, type ReadEntry, Unpack } from 'tar';
 import type { Account } from '../../shared/account.js';
 import { bytes } from '../../shared/bytes.js';
@@ -67,7 +68,8 @@ export async function inspectArchive(file: string, limits = archiveLimits): Prom
       } else entry.resume();
     },
   });
-  await through(file, parser);
+  // Headers and padding are unpacked, too.
+  await through(file, parser, most({ packed }, limits) + 2 * 512 * limits.entries);
   const top = procfiles.get('Procfile');
   if (top !== undefined) return { strip: 0, procfile: top };
   const [only] = roots;
@@ -84,25 +86,42 @@ export async function unpackArchive(
   folder: string,
   { strip, owner }: { strip: number; owner: Account | null },
 ): Promise<void> {
-  await through(file, new Unpack({ cwd: folder, strip, strict: true, ...owner }));
+  const target = new Unpack({ cwd: folder, strip, strict: true, ...owner });
+  await through(file, target, Number.POSITIVE_INFINITY);
 }
 
-/** Has `target` read the whole file. */
-async function through(file: string, target: Parser): Promise<void> {
+/**
+ * Has `target` read the archive up to its end; what comes after that is not looked at.
+ * @throws Refusal when it is none, or when it unpacks to more than `largest` bytes
+ */
+async function through(file: string, target: Parser, largest: number): Promise<void> {
   const ended = new Promise<void>((resolve, reject) => {
     target.on('error', reject);
     target.on(target instanceof Unpack ? 'close' : 'end', resolve);
   });
   ended.catch(() => undefined); // heard of below
+  let isOver = false;
+  target.once('eof', () => {
+    isOver = true;
+  });
+  const source = createReadStream(file);
+  const unzipped = createGunzip();
+  source.on('error', (error) => unzipped.destroy(error));
+  let size = 0;
   try {
-    for await (const piece of createReadStream(file)) {
+    for await (const piece of source.pipe(unzipped)) {
+      size += piece.length;
+      if (size > largest) throw refusal(`It unpacks to more than ${bytes(largest)}.`);
       if (!target.write(piece)) await Promise.race([once(target, 'drain'), ended]);
+      if (isOver) break;
     }
     target.end();
     await ended;
   } catch (error) {
     if (error instanceof Refusal) throw error;
     throw refusal('It is no .tar.gz archive, or a damaged one. Make one with "tar czf".');
+  } finally {
+    source.destroy();
   }
 }
 
@@ -111,8 +130,13 @@ function excess(
   limits: ArchiveLimits,
 ): string | null {
   if (found.entries > limits.entries) return `It has more than ${limits.entries} files.`;
-  const most = Math.min(limits.unpacked, Math.max(100_000_000, found.packed * limits.ratio));
-  return found.unpacked > most ? `It unpacks to more than ${bytes(most)}.` : null;
+  const allowed = most(found, limits);
+  return found.unpacked > allowed ? `It unpacks to more than ${bytes(allowed)}.` : null;
+}
+
+/** What an archive of a size may unpack to, in bytes. */
+function most({ packed }: { packed: number }, limits: ArchiveLimits): number {
+  return Math.min(limits.unpacked, Math.max(100_000_000, packed * limits.ratio));
 }
 
 function problemOf(entry: ReadEntry): string | null {

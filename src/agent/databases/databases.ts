@@ -166,7 +166,8 @@ export class Databases implements Does<DatabaseVerbName> {
       [...this.#kept.values()].map(async ({ database, changing }) => {
         if (changing.isLocked()) return; // whoever changes it now leaves it as it should be
         try {
-          await changing.runExclusive(() => database.tend());
+          if (database.isBeingRemoved) await this.deprovision(database.id);
+          else await changing.runExclusive(() => database.tend());
         } catch (error) {
           this.#logger.error({ err: error, database: database.id }, 'a database does not start');
         }

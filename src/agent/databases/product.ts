@@ -27,13 +27,15 @@ export interface Database {
   /** Variables for the app; none while there is nothing to log in to. */
   variables(): Record<string, string>;
   inspect(): Promise<Inspection>;
+  /** Whether its removal was begun, and is to be finished. */
+  readonly isBeingRemoved: boolean;
   /** Starts what should run and does not; called again and again. */
   tend(): Promise<void>;
   /** Ends its processes without changing what it is; {@link Database.tend} starts them again. */
   rest(): Promise<void>;
   /** Lets go of it: what goes on in this process ends, its own processes go on. */
   leave(): Promise<void>;
-  /** Removes the database and all that it left elsewhere. */
+  /** Removes the database and all that it left elsewhere; may be repeated at any time. */
   remove(): Promise<void>;
 
   grantFollow(follower: string): Promise<Record<string, unknown>>;

@@ -12,7 +12,7 @@ import { Entrance, type EntranceLimits, type Target } from './entrance.js';
 import { exchange, type Outcome } from './exchange.js';
 import { forwardHeader } from './headers.js';
 import type { Route } from './route.js';
-import { upgrade } from './upgrade.js';
+import { changesProtocol, readAgain, upgrade } from './upgrade.js';
 
 export interface EdgeOptions {
   readonly host: string;
@@ -69,6 +69,7 @@ export class Edge {
     this.#server.on('checkContinue', serve);
     this.#server.on('upgrade', (incoming, socket, head) => {
       socket.on('error', () => socket.destroy());
+      if (!changesProtocol(incoming)) return readAgain(this.#server, incoming, socket, head);
       this.#upgrade(incoming, socket, head).catch((error) => {
         options.logger.error({ err: error }, 'an upgrade ended in an error');
         socket.destroy();
@@ -117,8 +118,8 @@ export class Edge {
   removeRoute(app: string): void {
     const entrance = this.#apps.get(app);
     if (!entrance) return;
-    this.#apps.delete(app);
     this.#forget(entrance.route);
+    this.#apps.delete(app);
     entrance.close();
   }
 
@@ -140,8 +141,11 @@ export class Edge {
     );
   }
 
-  #forget({ hostnames, forwardToken }: Route): void {
-    for (const hostname of hostnames) this.#hosts.delete(hostname);
+  #forget({ app, hostnames, forwardToken }: Route): void {
+    const entrance = this.#apps.get(app);
+    for (const hostname of hostnames) {
+      if (this.#hosts.get(hostname) === entrance) this.#hosts.delete(hostname);
+    }
     if (forwardToken !== null) this.#tokens.delete(digest(forwardToken));
   }
 

@@ -44,7 +44,8 @@ export function exchange(
     port: target.port,
     method: incoming.method,
     path: incoming.url,
-    headers: reuses ? headers : { ...headers, connection: 'close' },
+    // Not `close`: an app that answers before it has read everything would cut its answer off.
+    headers: { ...headers, connection: 'keep-alive' },
     agent: reuses ? kept : false,
     setHost: false,
   });
@@ -55,6 +56,7 @@ export function exchange(
 
   return new Promise<Outcome>((resolve) => {
     let sent = false;
+    let isAnswered = false;
     upstream.once('socket', (socket) => {
       const send = () => {
         sent = true;
@@ -64,15 +66,25 @@ export function exchange(
       else send();
     });
     upstream.on('error', () => {
+      if (isAnswered) return; // how the answer ends is what counts
       outgoing.off('close', leave);
       const unused = !sent || (isRepeatable(incoming) && upstream.reusedSocket);
-      if (outgoing.headersSent) outgoing.destroy();
-      resolve(unused && !outgoing.headersSent ? 'unreached' : 'broken');
+      resolve(unused ? 'unreached' : 'broken');
     });
     upstream.once('response', (answer) => {
+      isAnswered = true;
       // A stream of events has no end to wait for.
       if (answer.headers['content-type']?.startsWith('text/event-stream')) done();
-      sendAnswer(answer, outgoing, () => resolve('answered'));
+      try {
+        sendAnswer(incoming, answer, outgoing, () => {
+          // What the app did not care to read, the client still wants to be rid of.
+          incoming.unpipe(upstream).resume();
+          resolve('answered');
+        });
+      } catch {
+        upstream.destroy();
+        resolve('broken'); // what it answered is no HTTP
+      }
     });
   });
 }
@@ -89,9 +101,19 @@ function sendBody(incoming: IncomingMessage, outgoing: ServerResponse, upstream:
   incoming.pipe(upstream);
 }
 
-function sendAnswer(answer: IncomingMessage, outgoing: ServerResponse, ended: () => void): void {
-  outgoing.writeHead(answer.statusCode ?? 502, answer.statusMessage, responseHeaders(answer));
-  outgoing.flushHeaders();
+/** @throws when there is no such status or header in HTTP; nothing is sent then */
+function sendAnswer(
+  incoming: IncomingMessage,
+  answer: IncomingMessage,
+  outgoing: ServerResponse,
+  ended: () => void,
+): void {
+  const status = answer.statusCode ?? 502;
+  const hasContent = incoming.method !== 'HEAD' && status !== 204 && status !== 304;
+  const headers = responseHeaders(answer, hasContent && incoming.httpVersion !== '1.0');
+  outgoing.writeHead(status, answer.statusMessage, headers);
+  // The head goes at once, and byte by byte as it came, which flushHeaders() would not do.
+  if (hasContent) outgoing.write(Buffer.alloc(0));
   answer.once('end', () => {
     if (answer.rawTrailers.length > 0) outgoing.addTrailers(answer.trailers);
   });

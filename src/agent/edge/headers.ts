@@ -28,6 +28,11 @@ function named(connection: string | undefined): string[] {
   return (connection ?? '').split(',').map((name) => name.trim().toLowerCase());
 }
 
+/** Whether a message comes in chunks, which alone can have trailers after them. */
+function isChunked({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined;
+}
+
 /** The headers of a request as the app, or the next edge, gets them. */
 export function requestHeaders(
   request: IncomingMessage,
@@ -42,7 +47,8 @@ export function requestHeaders(
     headers[name] = values.length === 1 && only !== undefined ? only : values;
   }
   if (request.headers.host !== undefined) headers['host'] = request.headers.host;
-  if (request.headers['transfer-encoding'] !== undefined) headers['transfer-encoding'] = 'chunked';
+  if (isChunked(request)) headers['transfer-encoding'] = 'chunked';
+  else delete headers['trailer'];
   headers['x-forwarded-for'] ??= request.socket.remoteAddress ?? '';
   headers['x-forwarded-proto'] ??= 'http';
   headers['x-forwarded-port'] ??= String(request.socket.localPort ?? '');
@@ -52,9 +58,13 @@ export function requestHeaders(
   return headers;
 }
 
-/** The headers of a response as the client gets them: names and values in turn, as they came. */
-export function responseHeaders(response: IncomingMessage): string[] {
+/**
+ * The headers of a response as the client gets them: names and values in turn, as they came.
+ * @param takesChunks whether the response goes on in chunks
+ */
+export function responseHeaders(response: IncomingMessage, takesChunks: boolean): string[] {
   const left = new Set([...hopByHop, ...named(response.headers.connection)]);
+  if (!takesChunks || !isChunked(response)) left.add('trailer');
   const headers: string[] = [];
   for (let at = 0; at < response.rawHeaders.length; at += 2) {
     const [name, value] = [response.rawHeaders[at] ?? '', response.rawHeaders[at + 1] ?? ''];

@@ -1,9 +1,38 @@
-import { type IncomingMessage, request, STATUS_CODES } from 'node:http';
+import { type IncomingMessage, request, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream';
 import type { Target } from './entrance.js';
 import type { Outcome } from './exchange.js';
 import { requestHeaders, responseHeaders } from './headers.js';
+
+/**
+ * Whether a request that offers to change the protocol is to be asked about it. One with content,
+ * or for HTTP/2 in clear text, is answered as if it had not offered (RFC 9110, section 7.8): some
+ * clients offer that with every request.
+ */
+export function changesProtocol({ headers }: IncomingMessage): boolean {
+  const hasContent =
+    headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  return !hasContent && headers.upgrade?.toLowerCase() !== 'h2c';
+}
+
+/** Has the server read a request once more, without its offer to change the protocol. */
+export function readAgain(
+  server: Server,
+  incoming: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): void {
+  const lines = [`${incoming.method} ${incoming.url} HTTP/${incoming.httpVersion}`];
+  for (let at = 0; at < incoming.rawHeaders.length; at += 2) {
+    const [name = '', value = ''] = incoming.rawHeaders.slice(at, at + 2);
+    if (!['connection', 'upgrade', 'http2-settings'].includes(name.toLowerCase())) {
+      lines.push(`${name}: ${value}`);
+    }
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
+  server.emit('connection', socket);
+}
 
 /** Passes a request to change the protocol (a WebSocket, mostly) on, and then both directions of it. */
 export function upgrade(
@@ -41,9 +70,8 @@ export function upgrade(
     });
     upstream.once('upgrade', (answer, server, rest) => {
       client.off('close', leave); // from here on, pipeline ends one with the other
-      client.write(
-        headOf(answer, ['Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? '']),
-      );
+      const upgraded = ['Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? ''];
+      client.write(headOf(answer, upgraded), 'latin1');
       client.write(rest);
       server.write(head);
       pipeline(client, server, client, () => server.destroy());
@@ -51,7 +79,7 @@ export function upgrade(
     });
     upstream.once('response', (answer) => {
       // Refused. Its body's framing was the app's connection's; here its end is the end of the connection.
-      client.write(headOf(answer, ['Connection', 'close']));
+      client.write(headOf(answer, ['Connection', 'close']), 'latin1');
       pipeline(answer, client, () => resolve('answered'));
     });
     upstream.end();
@@ -60,7 +88,7 @@ export function upgrade(
 
 function headOf(answer: IncomingMessage, extra: readonly string[]): string {
   const status = answer.statusCode ?? 502;
-  const headers = [...responseHeaders(answer), ...extra];
+  const headers = [...responseHeaders(answer, false), ...extra];
   const lines = [`HTTP/1.1 ${status} ${answer.statusMessage || STATUS_CODES[status]}`];
   for (let at = 0; at < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}`);
   return `${lines.join('\r\n')}\r\n\r\n`;

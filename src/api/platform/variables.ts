@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { type App, variableName } from '../../region/model.js';
+import { type App, variableName, variableValue } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
 import { derivedId } from '../../shared/ids.js';
 import { type ApiContext, appOf } from '../context.js';
@@ -8,7 +8,7 @@ import { type ApiContext, appOf } from '../context.js';
 const tags = ['Variables'];
 const ofApp = z.object({ app: z.string() });
 const ofVariable = ofApp.extend({ id: z.string() });
-const value = z.string().max(32_768);
+const value = variableValue;
 const given = z.object({ name: variableName, value });
 const shape = z.object({ id: z.string(), name: z.string(), value: z.string() });
 const many = z.object({ variables: z.array(shape) });

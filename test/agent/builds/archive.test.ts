@@ -1,7 +1,16 @@
-import { mkdir, mkdtemp, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { create, Header } from 'tar';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { archiveLimits, inspectArchive, unpackArchive } from '../../../src/agent/builds/archive.js';
@@ -53,6 +62,13 @@ describe('an archive', () => {
     await mkdir(out);
     await unpackArchive(file, out, { strip: archive.strip, owner: null });
     expect((await readdir(out)).sort()).toEqual(['Procfile', 'a']);
+  });
+
+  it('ends where it says so, whatever comes after', async () => {
+    const file = await written([procfile]);
+    const whole = Buffer.concat([gunzipSync(await readFile(file)), Buffer.alloc(300_000_000)]);
+    await writeFile(file, gzipSync(whole));
+    expect(await inspectArchive(file)).toMatchObject({ procfile: procfile.text });
   });
 
   it('may have everything in one folder, and links within it', async () => {

@@ -159,6 +159,17 @@ describe.each(majors)('PostgreSQL $major', ({ major }) => {
     expect(await readdir(there.dir)).toEqual([]);
   });
 
+  it('is removed while it is being copied, however often that is asked', async () => {
+    const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const old = await here.provision(major);
+    const twin = await there.provision(major, 'empty');
+    const endpoint = await here.databases.grantFollow({ database: old, follower: randomUUID() });
+    await there.databases.follow({ database: twin, endpoint });
+    await Promise.all([there.databases.deprovision(twin), there.databases.deprovision(twin)]);
+    await there.databases.deprovision(twin);
+    expect(await readdir(there.dir)).toEqual([]);
+  });
+
   it('comes back after a crash, fences what had crashed, and copies again after a restart', async () => {
     const [here, there] = [await TestRegion.create(), await TestRegion.create()];
     const old = await here.provision(major);

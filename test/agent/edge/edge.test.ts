@@ -324,3 +324,112 @@ describe('the edge forwards', () => {
     socket.close();
   });
 });
+
+/** What a client that writes exactly this is answered, byte by byte (as latin1), until the end. */
+async function said(edge: Edge, request: string): Promise<string> {
+  const [host = '', port = ''] = edge.address.split(':');
+  const socket = net.connect(Number(port), host).setEncoding('latin1');
+  socket.on('error', () => undefined); // what was heard until then counts
+  socket.write(request, 'latin1');
+  let heard = '';
+  for await (const piece of socket) heard += piece;
+  return heard;
+}
+
+/** A backend that answers every connection with these bytes. */
+async function rawBackend(answer: string): Promise<Backend> {
+  const server = net.createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', () => socket.end(answer, 'latin1'));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanUp.push(() => server.close());
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return { host: '127.0.0.1', port: address.port };
+}
+
+describe('the edge is not thrown by', () => {
+  const head = 'Host: demo.test\r\nConnection: close\r\n';
+  const cases: [what: string, answer: string, request: string, status: RegExp][] = [
+    [
+      'trailers announced after a content of known length',
+      'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+      `POST / HTTP/1.1\r\n${head}Trailer: X-Z\r\nContent-Length: 3\r\n\r\nabc`,
+      /^HTTP\/1\.1 200 .*ok$/s,
+    ],
+    [
+      'trailers for a client that takes no chunks',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n2\r\nok\r\n0\r\nX-T: 1\r\n\r\n',
+      'GET / HTTP/1.0\r\nHost: demo.test\r\n\r\n',
+      /^HTTP\/1\.1 200 .*ok$/s,
+    ],
+    [
+      'trailers of an answer of known length',
+      'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTrailer: X-T\r\n\r\nok',
+      `GET / HTTP/1.1\r\n${head}\r\n`,
+      /^HTTP\/1\.1 200 .*ok$/s,
+    ],
+    [
+      'a status that there is not',
+      'HTTP/1.1 099 Odd\r\nContent-Length: 2\r\n\r\nok',
+      `GET / HTTP/1.1\r\n${head}\r\n`,
+      /^HTTP\/1\.1 502 /,
+    ],
+    ['what is no HTTP', 'hello\r\n\r\n', `GET / HTTP/1.1\r\n${head}\r\n`, /^HTTP\/1\.1 502 /],
+    [
+      'an offer of HTTP/2 with content',
+      'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+      'POST / HTTP/1.1\r\nHost: demo.test\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n' +
+        'HTTP2-Settings: AAA\r\nContent-Length: 3\r\n\r\nabc' +
+        `GET / HTTP/1.1\r\n${head}\r\n`,
+      /^HTTP\/1\.1 200 .*okHTTP\/1\.1 200 .*ok$/s,
+    ],
+  ];
+  it.each(cases)('%s', async (_, answer, request, status) => {
+    const edge = await startEdge();
+    edge.setRoute(route([await rawBackend(answer)]));
+    expect(await said(edge, request)).toMatch(status);
+    edge.setRoute(route([await startBackend((_, response) => response.end('still here'))]));
+    expect(await (await get(edge)).body.text()).toBe('still here');
+  });
+
+  it('headers and reasons that are not ASCII', async () => {
+    const edge = await startEdge();
+    const name = Buffer.from('é✓').toString('latin1');
+    const answer = `HTTP/1.1 200 ${name}\r\nX-Name: ${name}\r\nContent-Length: 2\r\n\r\nok`;
+    edge.setRoute(route([await rawBackend(answer)]));
+    const heard = await said(edge, `GET / HTTP/1.1\r\n${head}\r\n`);
+    expect(heard).toContain(`HTTP/1.1 200 ${name}\r\n`);
+    expect(heard).toContain(`X-Name: ${name}\r\n`);
+  });
+
+  it('an answer that comes before the request has been read', async () => {
+    const edge = await startEdge();
+    const backend = await startBackend((_, response) => {
+      response.writeHead(413).end('too large');
+    });
+    edge.setRoute(route([backend]));
+    for (let turn = 0; turn < 3; turn += 1) {
+      const answer = await send(`http://${edge.address}/`, {
+        method: 'POST',
+        headers: { host: 'demo.test' },
+        body: Buffer.alloc(20_000_000),
+      });
+      expect([answer.statusCode, await answer.body.text()]).toEqual([413, 'too large']);
+    }
+  });
+
+  it('two apps with one name: what is left of the other goes on', async () => {
+    const edge = await startEdge();
+    const [one, two] = [
+      await startBackend((_, response) => response.end('one')),
+      await startBackend((_, response) => response.end('two')),
+    ];
+    edge.setRoute(route([one]));
+    edge.setRoute(route([two], { app: 'b'.repeat(24) }));
+    edge.removeRoute(app);
+    expect(await (await get(edge)).body.text()).toBe('two');
+  });
+});

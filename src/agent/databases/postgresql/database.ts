@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { rm } from 'node:fs/promises';
+import { access, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type pg from 'pg';
 import { databaseAccount } from '../../../postgresql/account.js';
@@ -10,6 +10,7 @@ import { readControlFile } from '../../../postgresql/control-file.js';
 import { formatLsn, parseLsn } from '../../../postgresql/lsn.js';
 import type { Following, Inspection } from '../../../region/model.js';
 import { messageOf, Refusal } from '../../../shared/errors.js';
+import { databasePorts, freePort, isFree } from '../../../shared/free-port.js';
 import { newSecret } from '../../../shared/ids.js';
 import { writeJsonFile } from '../../../shared/json-file.js';
 import type { Logger } from '../../../shared/logging.js';
@@ -88,8 +89,7 @@ export class PostgresqlDatabase implements Database {
   }
 
   async tend(): Promise<void> {
-    const { removing, role, fenced, following } = this.#record;
-    if (removing) return this.remove();
+    const { role, fenced, following } = this.#record;
     if (fenced || role === 'empty') return;
     if (following && !following.copied) {
       this.#copyInBackground(following.endpoint);
@@ -103,6 +103,10 @@ export class PostgresqlDatabase implements Database {
     }
   }
 
+  get isBeingRemoved(): boolean {
+    return this.#record.removing;
+  }
+
   async rest(): Promise<void> {
     await this.leave();
     await this.#cluster.stop();
@@ -113,10 +117,9 @@ export class PostgresqlDatabase implements Database {
   }
 
   async remove(): Promise<void> {
+    if (!(await exists(this.#folder))) return;
     await this.#write({ removing: true });
-    await this.#giveUpCopying();
-    await this.#cluster.stop('immediate');
-    await rm(this.#cluster.data, { recursive: true, force: true });
+    await this.#empty();
     await rm(this.#folder, { recursive: true, force: true });
   }
 
@@ -285,17 +288,14 @@ export class PostgresqlDatabase implements Database {
   }
 
   async standDown(): Promise<void> {
-    await this.#giveUpCopying();
     await this.#write({ role: 'empty', following: null, fenced: false, grants: [] });
-    await this.#cluster.stop('immediate');
-    await rm(this.#cluster.data, { recursive: true, force: true });
+    await this.#empty();
   }
 
   /** Copies, unless that goes on or has failed, and then follows. */
   #copyInBackground(endpoint: Endpoint): void {
     this.#copying ??= new Copying(async (signal, onProgress) => {
-      await this.#cluster.stop('immediate');
-      await rm(this.#cluster.data, { recursive: true, force: true });
+      await this.#cluster.wipe();
       await this.#cluster.makeDataFolder();
       await copyCluster(endpoint, this.#cluster.data, databaseAccount(), onProgress, signal);
       await promisify(execFile)('sync', ['-f', this.#cluster.data]);
@@ -304,6 +304,11 @@ export class PostgresqlDatabase implements Database {
       await this.#write({ following: { endpoint, copied: true } });
       await this.#start();
     });
+  }
+
+  async #empty(): Promise<void> {
+    await this.#giveUpCopying();
+    await this.#cluster.wipe();
   }
 
   async #giveUpCopying(): Promise<void> {
@@ -326,6 +331,10 @@ export class PostgresqlDatabase implements Database {
   }
 
   async #start(admitted: Admitted = 'all'): Promise<void> {
+    // While it did not run, somebody else may have taken its port.
+    if (!(await this.#cluster.identity()) && !(await isFree(this.#record.port))) {
+      await this.#write({ port: await freePort(databasePorts) });
+    }
     await this.#writeCertificates();
     await this.#cluster.start(this.#options(admitted));
   }
@@ -361,6 +370,13 @@ export class PostgresqlDatabase implements Database {
     await writeJsonFile(recordFile(this.#folder), next);
     this.#record = next;
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function sameEndpoint(a: Endpoint, b: Endpoint): boolean {

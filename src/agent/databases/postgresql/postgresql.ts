@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import type { Binaries } from '../../../postgresql/binaries.js';
 import { createCertificate } from '../../../postgresql/certificate.js';
 import { Refusal } from '../../../shared/errors.js';
-import { freePort } from '../../../shared/free-port.js';
+import { databasePorts, freePort } from '../../../shared/free-port.js';
 import { newSecret } from '../../../shared/ids.js';
 import { readJsonFile, writeJsonFile } from '../../../shared/json-file.js';
 import type { Logger } from '../../../shared/logging.js';
@@ -36,7 +36,7 @@ export class Postgresql implements Product {
       id,
       major: binaries.major,
       plan,
-      port: await freePort(),
+      port: await freePort(databasePorts),
       role,
       fenced: false,
       login: {

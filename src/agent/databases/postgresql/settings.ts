@@ -33,7 +33,6 @@ export function settingsOf({ following }: DatabaseRecord, address: string): Sett
     ...(following && {
       primary_conninfo: connectionInfo(following.endpoint),
       primary_slot_name: following.endpoint.slot,
-      recovery_target_timeline: 'latest',
     }),
   };
 }

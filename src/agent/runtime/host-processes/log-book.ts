@@ -52,11 +52,13 @@ export class LogBook {
     });
   }
 
-  /** The last lines, oldest first; of one process only when `name` is given. */
-  async tail(count: number, name?: string): Promise<string[]> {
+  /** The last lines, oldest first; when `of` is given, of one process only, and since then. */
+  async tail(count: number, of?: { name: string; since: Date }): Promise<string[]> {
     const texts = await Promise.all([this.#text(`${this.#book}.1`), this.#text(this.#book)]);
     const lines = texts.join('').split('\n').slice(0, -1);
-    return lines.filter((line) => !name || line.includes(` [${name}] `)).slice(-count);
+    if (!of) return lines.slice(-count);
+    const since = of.since.toISOString();
+    return lines.filter((line) => line >= since && line.includes(` [${of.name}] `)).slice(-count);
   }
 
   async #collectOne(name: string): Promise<void> {

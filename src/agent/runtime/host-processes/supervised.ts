@@ -154,7 +154,8 @@ export class Supervised {
       await this.#logBook.collect([this.wanted.name]);
       await this.#logBook.note(`${this.wanted.name} ${ended}; starts again in ${wait / 1000} s`);
       if (this.#streak >= tooMany) {
-        await this.#judge(`${this.wanted.name} has ended ${this.#streak} times in a row`);
+        const often = `${this.wanted.name} has ended ${this.#streak} times in a row`;
+        await this.#judge(`${often}; the last time it ${ended}`, new Date(startedAt));
       }
       if (this.#record) await this.#end(this.#record);
       await sleep(wait, undefined, { signal }).catch(() => undefined);
@@ -267,8 +268,8 @@ export class Supervised {
     }
   }
 
-  async #judge(what: string): Promise<void> {
-    const lines = await this.#logBook.tail(20, this.wanted.name);
+  async #judge(what: string, since: Date): Promise<void> {
+    const lines = await this.#logBook.tail(20, { name: this.wanted.name, since });
     const said =
       lines.length > 0 ? ` It last printed:\n${lines.join('\n')}` : ' It printed nothing.';
     this.#verdict = `${what}.${said}`;
