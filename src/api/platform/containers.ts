@@ -44,7 +44,7 @@ const wanted = formationEntry.extend({
   size: z.string().nullish().describe('There is one size; left out, nothing changes'),
 });
 const scope = z.union([z.string(), z.array(z.string()).max(100)]).nullish();
-const nothing = { 202: z.null() };
+const nothing = { 202: z.null().optional().describe('An empty body') };
 const states = {
   starting: 'booting',
   running: 'running',
@@ -171,7 +171,7 @@ export function containerRoutes(context: ApiContext): FastifyPluginAsyncZod {
         return reply
           .status(202)
           .header('location', addressOf(found, operation, request))
-          .send(null);
+          .send(undefined);
       },
     );
 
@@ -182,7 +182,7 @@ export function containerRoutes(context: ApiContext): FastifyPluginAsyncZod {
         async (request, reply) => {
           const { app, region } = await appOf(context, request);
           await region[verb]({ app: app.id });
-          return reply.status(202).send(null);
+          return reply.status(202).send(undefined);
         },
       );
     }
