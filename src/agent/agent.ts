@@ -1,13 +1,17 @@
 import { mkdir } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { findBinaries } from '../postgresql/binaries.js';
+import { hostStack } from '../region/model.js';
 import { lockFolder } from '../shared/folder-lock.js';
 import { listeningPort } from '../shared/listening-port.js';
 import type { Logger } from '../shared/logging.js';
 import { Addons } from './apps/addons.js';
 import { AppHost } from './apps/app-host.js';
 import { Apps } from './apps/apps.js';
+import { Attachments } from './apps/attachments.js';
 import { Deployments } from './apps/deployments.js';
+import { Operations } from './apps/operations.js';
 import { Shelf } from './apps/shelf.js';
 import { Traffic } from './apps/traffic.js';
 import { Sources } from './builds/sources.js';
@@ -80,15 +84,22 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     url: () => `http://${address()}`,
     logger,
   });
-  const apps = new Apps({ host: appHost, shelf, databases, edge, runtime, deployments });
+  const operations = new Operations({ shelf, health: (app) => runtime.health(app) });
+  const stacks = [hostStack];
+  const apps = new Apps({
+    ...{ host: appHost, shelf, databases, edge, runtime, deployments, operations, stacks },
+  });
+  const attachments = new Attachments({ shelf, host: appHost });
   const addons = new Addons({ shelf, databases });
   const traffic = new Traffic({ shelf, host: appHost, edge });
   const describe = async () => ({
     name,
     edge: edge.address,
     offers: await databases.offers(),
+    stacks,
+    memory: totalmem(),
   });
-  const rooms = { apps, deployments, addons, databases, traffic, describe };
+  const rooms = { apps, attachments, deployments, addons, databases, traffic, describe };
   const http = buildHttp({ performs: performs(rooms), deployments, sources, token, logger });
   const address = () => `${host}:${listeningPort(http.server)}`;
 

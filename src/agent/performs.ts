@@ -1,6 +1,7 @@
 import type { VerbName } from '../region/region.js';
 import type { Addons } from './apps/addons.js';
 import type { Apps } from './apps/apps.js';
+import type { Attachments } from './apps/attachments.js';
 import type { Deployments } from './apps/deployments.js';
 import type { Traffic } from './apps/traffic.js';
 import type { Databases } from './databases/databases.js';
@@ -8,6 +9,7 @@ import type { Performs } from './verbs.js';
 
 export interface Rooms {
   readonly apps: Apps;
+  readonly attachments: Attachments;
   readonly deployments: Deployments;
   readonly addons: Addons;
   readonly databases: Databases;
@@ -17,27 +19,32 @@ export interface Rooms {
 
 /** Every verb of the region protocol, and who does it. */
 export function performs(rooms: Rooms): Performs<VerbName> {
-  const { apps, deployments, addons, databases, traffic } = rooms;
+  const { apps, attachments, deployments, addons, databases, traffic } = rooms;
   return {
     describe: rooms.describe,
     listApps: () => apps.listApps(),
     findApp: (input) => apps.findApp(input),
     health: (input) => apps.health(input),
     logs: (input) => apps.logs(input),
+    findOperation: (input) => apps.findOperation(input),
     createApp: (input, by) => apps.createApp(input, by),
     deleteApp: (input, by) => apps.deleteApp(input, by),
     renameApp: (input, by) => apps.renameApp(input, by),
     setSettings: (input, by) => apps.setSettings(input, by),
+    transferApp: (input, by) => apps.transferApp(input, by),
     changeVariables: (input, by) => apps.changeVariables(input, by),
     scale: (input, by) => apps.scale(input, by),
     addDomain: (input, by) => apps.addDomain(input, by),
     removeDomain: (input, by) => apps.removeDomain(input, by),
-    setCollaborators: (input, by) => apps.setCollaborators(input, by),
+    setCanonicalDomain: (input, by) => apps.setCanonicalDomain(input, by),
     start: (input, by) => apps.start(input, by),
     stop: (input, by) => apps.stop(input, by),
     restart: (input, by) => apps.restart(input, by),
     freeze: (input) => apps.freeze(input),
     thaw: (input) => apps.thaw(input),
+
+    attach: (input, by) => attachments.attach(input, by),
+    detach: (input, by) => attachments.detach(input, by),
 
     listDeployments: (input) => deployments.listDeployments(input),
     deploy: (input, by) => deployments.deploy(input, by),

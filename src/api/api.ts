@@ -15,12 +15,19 @@ import type { ApiContext } from './context.js';
 import { answerError, noRoute } from './errors.js';
 import { accountRoutes } from './platform/account.js';
 import { addonRoutes } from './platform/addons.js';
+import { alertRoutes } from './platform/alerts.js';
 import { appRoutes } from './platform/apps.js';
+import { autoscalerRoutes } from './platform/autoscalers.js';
+import { catalogueRoutes } from './platform/catalogue.js';
 import { collaboratorRoutes } from './platform/collaborators.js';
 import { containerRoutes } from './platform/containers.js';
 import { deploymentRoutes } from './platform/deployments.js';
 import { domainRoutes } from './platform/domains.js';
+import { logDrainRoutes } from './platform/log-drains.js';
 import { logLineRoutes, logRoutes } from './platform/logs.js';
+import { notifierRoutes } from './platform/notifiers.js';
+import { operationRoutes } from './platform/operations.js';
+import { scmLinkRoutes } from './platform/scm-link.js';
 import { sourceRoutes, uploadRoutes } from './platform/sources.js';
 import { variableRoutes } from './platform/variables.js';
 import { regionMigrationRoutes } from './region-migrations/routes.js';
@@ -112,6 +119,7 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
       async (api) => {
         await api.register(uploadRoutes(context));
         await api.register(logLineRoutes(context));
+        await api.register(catalogueRoutes(context));
         await api.register(async (guarded) => {
           authenticate(guarded, context.accounts, context.signer);
           await guarded.register(accountRoutes(context));
@@ -119,12 +127,18 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
           await guarded.register(appRoutes(context));
           await guarded.register(variableRoutes(context));
           await guarded.register(containerRoutes(context));
+          await guarded.register(operationRoutes(context));
           await guarded.register(logRoutes(context));
           await guarded.register(sourceRoutes(context));
           await guarded.register(deploymentRoutes(context));
           await guarded.register(addonRoutes(context));
           await guarded.register(domainRoutes(context));
           await guarded.register(collaboratorRoutes(context));
+          await guarded.register(notifierRoutes(context));
+          await guarded.register(alertRoutes(context));
+          await guarded.register(autoscalerRoutes(context));
+          await guarded.register(logDrainRoutes(context));
+          await guarded.register(scmLinkRoutes(context));
           await guarded.register(regionMigrationRoutes(context));
         });
       },

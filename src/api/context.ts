@@ -1,5 +1,5 @@
 import type { Migrations } from '../migration/migrations.js';
-import { type App, id, type User } from '../region/model.js';
+import { type App, type Collaborator, id, type User } from '../region/model.js';
 import type { Region } from '../region/region.js';
 import type { Registry } from '../region/registry.js';
 import { Refusal } from '../shared/errors.js';
@@ -73,10 +73,32 @@ export async function appOf(
   );
 }
 
+/**
+ * The app that is addressed, for what shows secrets or changes settings.
+ * @throws Refusal as {@link appOf} does; `forbidden` when the user collaborates with limited access
+ */
+export async function fullAppOf(
+  context: ApiContext,
+  request: Asking & { readonly params: { readonly app: string } },
+): Promise<Found> {
+  const found = await appOf(context, request);
+  const { app } = found;
+  const user = userOf(request);
+  if (app.owner.id === user.id || !collaborationOf(user, app)?.isLimited) return found;
+  throw new Refusal(
+    'forbidden',
+    `Your access to ${app.name} is limited: it neither shows secrets nor changes settings. Ask ${app.owner.username}, who owns it, for full access.`,
+  );
+}
+
 /** Whether a user owns an app or collaborates on it. */
 export function maySee(user: User, app: App): boolean {
-  if (app.owner.id === user.id) return true;
-  return app.collaborators.some(
+  return app.owner.id === user.id || collaborationOf(user, app) !== undefined;
+}
+
+/** What a user is on an app beside its owner; undefined when nothing, or only invited. */
+function collaborationOf(user: User, app: App): Collaborator | undefined {
+  return app.collaborators.find(
     ({ email, status }) => email === user.email && status === 'accepted',
   );
 }

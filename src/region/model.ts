@@ -1,5 +1,6 @@
 /** What a region hosts: apps, their addons and the databases behind them, as region and engine speak of it. */
 import { z } from 'zod';
+import { alert, autoscaler, logDrain, notifier, scmLink } from './attachments.js';
 
 /** Id of an app, addon (and the database behind it), build or deployment: 24 hexadecimal digits. */
 export const id = z.string().regex(/^[0-9a-f]{24}$/, 'must be 24 hexadecimal digits');
@@ -28,7 +29,21 @@ export const variableValue = z
 export const user = z.object({ id: z.string(), username: z.string(), email: z.string() });
 export type User = z.infer<typeof user>;
 
-export const collaborator = user.extend({ status: z.enum(['pending', 'accepted']) });
+/** Somebody beside the owner who may see the app, or is invited to. */
+export const collaborator = z.looseObject({
+  id: z.string(),
+  /** `n/a` until the invitation is accepted. */
+  username: z.string(),
+  email: z.string(),
+  status: z.enum(['pending', 'accepted']),
+  /** Whose account it is; null while pending. Where it is not said, `id` is the account's. */
+  userId: z.string().nullish(),
+  /** May look, deploy, scale and restart; may not see secrets or change settings. */
+  isLimited: z.boolean().optional(),
+  /** SHA-256 of what proves the invitation, in hexadecimal digits. */
+  invitation: z.string().nullish(),
+});
+export type Collaborator = z.infer<typeof collaborator>;
 
 /** How the edge treats the app's requests. */
 export const settings = z.object({
@@ -48,7 +63,14 @@ export const formationEntry = z.object({
 });
 export type FormationEntry = z.infer<typeof formationEntry>;
 
-export const domain = z.object({ id, name: z.string(), canonical: z.boolean() });
+/** A host name of the app; at most one of them is canonical. */
+export const domain = z.looseObject({
+  id,
+  name: z.string(),
+  canonical: z.boolean(),
+  createdAt: z.string().optional(),
+});
+export type Domain = z.infer<typeof domain>;
 
 export const addonStatus = z.enum(['provisioning', 'running', 'error']);
 
@@ -60,6 +82,7 @@ export const addon = z.object({
   /** Major version of the product, such as `18`. */
   version: z.string(),
   status: addonStatus,
+  provisionedAt: z.string().optional(),
 });
 export type Addon = z.infer<typeof addon>;
 
@@ -85,18 +108,55 @@ export const edgeMode = z.discriminatedUnion('kind', [
 ]);
 export type EdgeMode = z.infer<typeof edgeMode>;
 
+/** What an app is built for, of those that a region has. */
+export const stack = z.object({
+  /** Begins with `st-`. */
+  id: z.string(),
+  name: z.string(),
+  description: z.string(),
+  createdAt: z.string(),
+});
+
+/** The stack of apps that name none: processes of the host. */
+export const hostStack: z.infer<typeof stack> = {
+  id: 'st-7c0f4b8e-2f0a-4a53-9a2e-5b1d3c6e9f01',
+  name: 'host',
+  description: 'Processes of the host, started as the Procfile says',
+  createdAt: '2026-01-01T00:00:00.000Z',
+};
+
+/** What was last deployed, or tried to be. */
+export const lastDeployment = z.object({
+  at: z.string(),
+  /** Name of the user who deployed; null where nobody is known. */
+  by: z.string().nullable(),
+  /** The last that succeeded; null when none has. */
+  successful: id.nullable(),
+});
+
 export const app = z.object({
   id,
   name: appName,
   owner: user,
   collaborators: z.array(collaborator),
   settings,
+  /** Id of its stack. */
+  stack: z.string().default(hostStack.id),
+  /** Set by an operator, such as `{ "git-repository-size": 1000000000 }`. */
+  limits: z.record(z.string(), z.number()).default({}),
+  flags: z.record(z.string(), z.boolean()).default({}),
   /** The owner's and, derived from the addons, theirs. */
   variables: z.array(variable),
   formation: z.array(formationEntry),
   domains: z.array(domain),
   addons: z.array(addon),
   build: build.nullable(),
+  lastDeployment: lastDeployment.nullable().default(null),
+  notifiers: z.array(notifier).default([]),
+  alerts: z.array(alert).default([]),
+  logDrains: z.array(logDrain).default([]),
+  autoscalers: z.array(autoscaler).default([]),
+  scmLink: scmLink.nullable().default(null),
   /** Whether its processes are meant to run. */
   started: z.boolean(),
   /** The migration that froze it; every other change is then refused. */
@@ -122,6 +182,8 @@ export const appHealth = z.object({
       /** Such as `web-1`. */
       name: z.string(),
       state: processState,
+      /** When it was last started; null when that is not known. */
+      startedAt: z.string().nullable().default(null),
       /** Crashes since the app was last started. */
       crashes: z.number().int(),
     }),
@@ -138,12 +200,24 @@ export const deployment = z.object({
   finishedAt: z.string().nullable(),
   /** What the build printed, and why it failed. */
   output: z.string(),
+  /** Whatever its user calls it. */
+  gitRef: z.string().nullish(),
+  /** What the one before was called. */
+  previousGitRef: z.string().nullish(),
+  pusher: user.nullish(),
+  /** Bytes of the build; not there before it succeeded. */
+  size: z.number().optional(),
+  /** Id of the stack it was built for. */
+  stack: z.string().optional(),
 });
 export type Deployment = z.infer<typeof deployment>;
 
 /** What an addon provider of this region offers. */
 export const offer = z.object({
   product: z.string(),
+  /** Name for people. */
+  title: z.string().default(''),
+  description: z.string().default(''),
   /** Major versions, newest first. */
   versions: z.array(z.string()),
   plans: z.array(z.string()),
@@ -155,7 +229,23 @@ export const regionDescription = z.object({
   /** `host:port` of the region's HTTP entry. */
   edge: z.string(),
   offers: z.array(offer),
+  stacks: z.array(stack).default([hostStack]),
+  /** Bytes of memory that the processes of the region share. */
+  memory: z.number().default(0),
 });
+export type RegionDescription = z.infer<typeof regionDescription>;
+
+/** Something asked of an app that may go on after the answer. */
+export const operation = z.object({
+  id,
+  type: z.enum(['scale', 'restart']),
+  status: z.enum(['running', 'done', 'error']),
+  createdAt: z.string(),
+  finishedAt: z.string().nullable(),
+  /** Why it failed; null otherwise. */
+  error: z.string().nullable(),
+});
+export type Operation = z.infer<typeof operation>;
 
 /** A database as the engine sees it, whatever the product. */
 export const inspection = z.object({

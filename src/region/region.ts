@@ -7,10 +7,24 @@
  * {@link Region.onBehalfOf}); an app frozen by a migration refuses everybody else's.
  */
 import { z } from 'zod';
+import * as attachments from './attachments.js';
 import * as model from './model.js';
 import { type Verb, verb } from './verb.js';
 
 const app = { app: model.id };
+const listed = z.enum(['collaborator', 'notifier', 'alert', 'logDrain', 'autoscaler', 'scmLink']);
+const attachment = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('collaborator'), item: model.collaborator }),
+  z.object({ kind: z.literal('notifier'), item: attachments.notifier }),
+  z.object({ kind: z.literal('alert'), item: attachments.alert }),
+  z.object({ kind: z.literal('logDrain'), item: attachments.logDrain }),
+  z.object({ kind: z.literal('autoscaler'), item: attachments.autoscaler }),
+  z.object({ kind: z.literal('scmLink'), item: attachments.scmLink }),
+]);
+/** Something attached to an app, and what kind of thing it is. */
+export type Attachment = z.infer<typeof attachment>;
+export type AttachmentKind = z.infer<typeof listed>;
+
 const database = { database: model.id };
 
 /** Reads; they change nothing. */
@@ -23,6 +37,8 @@ const looking = {
   /** The last lines that the app's processes printed, oldest first. */
   logs: verb({ ...app, lines: z.number().int().min(1).max(10_000) }, z.array(z.string())),
   listDeployments: verb(app, z.array(model.deployment)),
+  /** Null when it was never begun, or is long over. */
+  findOperation: verb({ ...app, operation: model.id }, model.operation.nullable()),
 };
 
 /** Life of an app and its settings. */
@@ -35,23 +51,51 @@ const apps = {
   /** Stops and removes the app with all that belongs to it, its databases included. */
   deleteApp: verb(app),
   renameApp: verb({ ...app, name: model.appName }, model.app),
-  setSettings: verb({ ...app, settings: model.settings.partial() }, model.app),
+  /** Sets what is given; the rest stays. Refuses (invalid) a stack that the region does not have. */
+  setSettings: verb(
+    {
+      ...app,
+      settings: model.settings.partial(),
+      stack: z.string().optional(),
+      limits: z.record(z.string(), z.number()).optional(),
+      flags: z.record(z.string(), z.boolean()).optional(),
+    },
+    model.app,
+  ),
+  /** Makes a collaborator who accepted the owner, and the owner a collaborator. */
+  transferApp: verb({ ...app, owner: model.user }, model.app),
   /** Sets and removes variables of the owner's; running processes see them after a restart. */
   changeVariables: verb(
     { ...app, set: z.record(model.variableName, model.variableValue), unset: z.array(z.string()) },
     model.app,
   ),
-  /** Sets the amount of each process type named. */
-  scale: verb({ ...app, formation: z.array(model.formationEntry) }, model.app),
+  /** Sets the amount of each process type named. `operation` is what it can be found by later. */
+  scale: verb(
+    { ...app, formation: z.array(model.formationEntry), operation: model.id.optional() },
+    model.app,
+  ),
+  /** A canonical one takes the place of the one before. */
   addDomain: verb({ ...app, domain: model.domain }, model.app),
   removeDomain: verb({ ...app, domain: model.id }, model.app),
-  setCollaborators: verb({ ...app, collaborators: z.array(model.collaborator) }, model.app),
+  /** Makes a domain of the app its canonical one, or (null) none. */
+  setCanonicalDomain: verb({ ...app, domain: model.id.nullable() }, model.app),
+  /** Adds something to the app, last of its kind, or replaces what has the same id, in its place. */
+  attach: verb({ ...app, attachment }, model.app),
+  /** Takes away what has that id, if it is there. */
+  detach: verb({ ...app, kind: listed, id: z.string() }, model.app),
   /** Starts the wanted processes; returns before they are healthy. */
   start: verb(app),
   /** Ends all processes (SIGTERM, then SIGKILL); returns when none runs. */
   stop: verb(app),
-  /** Starts every process anew, with the variables of now. */
-  restart: verb(app),
+  /**
+   * Starts processes anew, with the variables of now: those in `scope`, named by type (`web`) or
+   * by name (`web-1`), or all. `operation` is what it can be found by later.
+   */
+  restart: verb({
+    ...app,
+    scope: z.array(z.string()).optional(),
+    operation: model.id.optional(),
+  }),
   /** From now on only changes on behalf of `migration` are accepted. */
   freeze: verb({ ...app, migration: z.uuid() }),
   thaw: verb({ ...app, migration: z.uuid() }),
@@ -60,7 +104,10 @@ const apps = {
 /** Builds. Artefacts travel from region to region, never through the control plane. */
 const builds = {
   /** Builds an archive that was stored with {@link Region.storeSource}; goes on after returning. */
-  deploy: verb({ ...app, source: model.id }, model.deployment),
+  deploy: verb(
+    { ...app, source: model.id, gitRef: z.string().optional(), pusher: model.user.optional() },
+    model.deployment,
+  ),
   /** Lets another region fetch the app's build, once, within the hour. */
   grantBuild: verb(app, z.object({ url: z.string(), token: z.string() })),
   /** Fetches a build from another region, checks its digest and makes it the app's. */

@@ -76,7 +76,8 @@ export class Addons implements Verbs {
         `${product} ${version} is not offered here; it offers ${offer.versions.join(', ')}.`,
       );
     }
-    return { id, product, plan, version: chosen, status: 'provisioning' };
+    const provisionedAt = new Date().toISOString();
+    return { id, product, plan, version: chosen, status: 'provisioning', provisionedAt };
   }
 
   /** The database goes first: as long as the addon is listed, the removal can be repeated. */

@@ -1,3 +1,4 @@
+import { resolveAliases } from '../../region/aliases.js';
 import type { App, Variable } from '../../region/model.js';
 import type { Databases } from '../databases/databases.js';
 import type { Edge } from '../edge/edge.js';
@@ -36,8 +37,9 @@ export class AppHost {
     this.route(record);
   }
 
-  async restart(record: AppRecord): Promise<void> {
-    await this.#parts.runtime.stop(this.#workload(record));
+  /** @param scope the processes that are meant, by type or name; all when not given */
+  async restart(record: AppRecord, scope?: readonly string[]): Promise<void> {
+    await this.#parts.runtime.stop(this.#workload(record), scope);
     await this.run(record);
   }
 
@@ -67,7 +69,9 @@ export class AppHost {
       formation: record.formation,
       environment: {
         APP: record.name,
-        ...Object.fromEntries(this.#variables(record).map(({ name, value }) => [name, value])),
+        ...Object.fromEntries(
+          resolveAliases(this.#variables(record)).map(({ name, value }) => [name, value]),
+        ),
       },
     };
   }

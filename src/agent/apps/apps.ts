@@ -1,4 +1,5 @@
-import type { FormationEntry } from '../../region/model.js';
+import type { z } from 'zod';
+import type { FormationEntry, stack, User } from '../../region/model.js';
 import type { InputOf, Verbs as RegionVerbs } from '../../region/region.js';
 import { Refusal } from '../../shared/errors.js';
 import type { Databases } from '../databases/databases.js';
@@ -7,6 +8,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import type { Behalf, Performs } from '../verbs.js';
 import type { AppHost } from './app-host.js';
 import type { Deployments } from './deployments.js';
+import type { Operations } from './operations.js';
 import { type AppRecord, newAppRecord } from './record.js';
 import type { Shelf } from './shelf.js';
 
@@ -23,7 +25,9 @@ type Verbs = Performs<
   | 'scale'
   | 'addDomain'
   | 'removeDomain'
-  | 'setCollaborators'
+  | 'setCanonicalDomain'
+  | 'transferApp'
+  | 'findOperation'
   | 'start'
   | 'stop'
   | 'restart'
@@ -38,6 +42,9 @@ export interface AppsParts {
   readonly edge: Edge;
   readonly runtime: Runtime;
   readonly deployments: Deployments;
+  readonly operations: Operations;
+  /** What an app can be built for here. */
+  readonly stacks: readonly z.infer<typeof stack>[];
 }
 
 const hostname = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/;
@@ -107,7 +114,9 @@ export class Apps implements Verbs {
     return host.present(record);
   }
 
-  setSettings({ app, settings }: InputOf<RegionVerbs['setSettings']>, by: Behalf) {
+  setSettings(input: InputOf<RegionVerbs['setSettings']>, by: Behalf) {
+    const { app, settings, stack, limits, flags } = input;
+    if (stack !== undefined) this.#requireStack(stack);
     return this.#change(app, by, (record) => ({
       ...record,
       settings: {
@@ -115,7 +124,26 @@ export class Apps implements Verbs {
         stickySession: settings.stickySession ?? record.settings.stickySession,
         routerLogs: settings.routerLogs ?? record.settings.routerLogs,
       },
+      stack: stack ?? record.stack,
+      limits: limits ?? record.limits,
+      flags: flags ?? record.flags,
     }));
+  }
+
+  transferApp({ app, owner }: { app: string; owner: User }, by: Behalf) {
+    return this.#change(app, by, (record) => {
+      if (record.owner.id === owner.id) return record;
+      const accepted = record.collaborators.find(
+        ({ email, status }) => email === owner.email && status === 'accepted',
+      );
+      if (!accepted) {
+        const what = `${owner.email} does not collaborate on ${record.name}. Invite them first; they own it once they have accepted.`;
+        throw Refusal.invalid('owner', what);
+      }
+      const former = { ...record.owner, userId: record.owner.id, status: 'accepted' as const };
+      const others = record.collaborators.filter(({ id }) => id !== accepted.id);
+      return { ...record, owner, collaborators: [...others, former] };
+    });
   }
 
   changeVariables(
@@ -129,13 +157,21 @@ export class Apps implements Verbs {
     });
   }
 
-  scale({ app, formation }: { app: string; formation: FormationEntry[] }, by: Behalf) {
-    return this.#change(
-      app,
-      by,
-      (record) => ({ ...record, formation: scaled(record, formation) }),
-      (record) => (record.started ? this.#parts.host.run(record) : Promise.resolve()),
+  scale(input: InputOf<RegionVerbs['scale']>, by: Behalf) {
+    const { app, formation, operation } = input;
+    const { operations, host } = this.#parts;
+    return operations.during(app, { id: operation, type: 'scale' }, () =>
+      this.#change(
+        app,
+        by,
+        (record) => ({ ...record, formation: scaled(record, formation) }),
+        (record) => (record.started ? host.run(record) : Promise.resolve()),
+      ),
     );
+  }
+
+  findOperation(input: { app: string; operation: string }) {
+    return this.#parts.operations.find(input);
   }
 
   addDomain({ app, domain }: { app: string; domain: AppRecord['domains'][number] }, by: Behalf) {
@@ -157,7 +193,8 @@ export class Apps implements Verbs {
       if (holder && (by === null || holder.frozenBy !== by)) {
         throw Refusal.conflict('domain_taken', `${name} belongs to an application of this region.`);
       }
-      return { ...record, domains: [...record.domains, { ...domain, name }] };
+      const known = domain.canonical ? record.domains.map(notCanonical) : record.domains;
+      return { ...record, domains: [...known, { ...domain, name }] };
     });
   }
 
@@ -168,11 +205,14 @@ export class Apps implements Verbs {
     }));
   }
 
-  setCollaborators(
-    { app, collaborators }: { app: string; collaborators: AppRecord['collaborators'] },
-    by: Behalf,
-  ) {
-    return this.#change(app, by, (record) => ({ ...record, collaborators }));
+  setCanonicalDomain({ app, domain }: { app: string; domain: string | null }, by: Behalf) {
+    return this.#change(app, by, (record) => {
+      if (domain !== null && !record.domains.some(({ id }) => id === domain)) {
+        throw Refusal.notFound('Domain', `${record.name} has no domain ${domain}.`);
+      }
+      const domains = record.domains.map((one) => ({ ...one, canonical: one.id === domain }));
+      return { ...record, domains };
+    });
   }
 
   async start({ app }: { app: string }, by: Behalf) {
@@ -185,8 +225,14 @@ export class Apps implements Verbs {
     return null;
   }
 
-  async restart({ app }: { app: string }, by: Behalf) {
-    await this.#run(app, by, true, (record) => this.#parts.host.restart(record));
+  async restart(input: InputOf<RegionVerbs['restart']>, by: Behalf) {
+    const { app, operation } = input;
+    const { operations, host } = this.#parts;
+    const scope = input.scope?.length ? input.scope : undefined;
+    await operations.during(app, { id: operation, type: 'restart' }, async () => {
+      if (scope) requireProcesses(this.#parts.shelf.get(app), scope);
+      await this.#run(app, by, true, (record) => host.restart(record, scope));
+    });
     return null;
   }
 
@@ -203,6 +249,13 @@ export class Apps implements Verbs {
     if (frozenBy !== migration) return null;
     await this.#parts.shelf.change(app, migration, (record) => ({ ...record, frozenBy: null }));
     return null;
+  }
+
+  #requireStack(wanted: string): void {
+    const { stacks } = this.#parts;
+    if (stacks.some(({ id }) => id === wanted)) return;
+    const known = stacks.map(({ id, name }) => `${id} (${name})`).join(', ');
+    throw Refusal.invalid('stack_id', `There is no stack "${wanted}" here; there is ${known}.`);
   }
 
   async #remove(app: string, by: Behalf): Promise<void> {
@@ -248,4 +301,23 @@ function scaled({ build, formation }: AppRecord, wanted: readonly FormationEntry
   }
   const kept = formation.filter(({ name }) => !wanted.some((one) => one.name === name));
   return [...kept, ...wanted].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+const notCanonical = <D extends { canonical: boolean }>(domain: D): D => ({
+  ...domain,
+  canonical: false,
+});
+
+/** @throws Refusal `invalid` when a scope names what the formation does not have */
+function requireProcesses({ formation }: AppRecord, scope: readonly string[]): void {
+  const known = formation.flatMap(({ name, amount }) => [
+    name,
+    ...Array.from({ length: amount }, (_, index) => `${name}-${index + 1}`),
+  ]);
+  const unknown = scope.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw Refusal.invalid(
+    'scope',
+    `There is no "${unknown}"; there is ${known.join(', ') || 'none'}.`,
+  );
 }

@@ -10,6 +10,7 @@ import {
   deployment,
   type FormationEntry,
 } from '../../region/model.js';
+import type { InputOf, Verbs as RegionVerbs } from '../../region/region.js';
 import { messageOf, Refusal } from '../../shared/errors.js';
 import { newId, newSecret } from '../../shared/ids.js';
 import { readJsonFile, writeJsonFile } from '../../shared/json-file.js';
@@ -107,17 +108,23 @@ export class Deployments implements Verbs {
       .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
   }
 
-  async deploy({ app, source }: { app: string; source: string }, by: Behalf): Promise<Deployment> {
+  async deploy(input: InputOf<RegionVerbs['deploy']>, by: Behalf): Promise<Deployment> {
+    const { app, source, gitRef, pusher } = input;
     const { shelf, sources } = this.#parts;
     const file = await sources.find(source);
     const archive = await inspectArchive(file);
     parseProcfile(archive.procfile);
+    const [previous] = await this.listDeployments({ app });
     const begun: Deployment = {
       id: newId(),
       status: 'building',
       createdAt: now(),
       finishedAt: null,
       output: '',
+      gitRef,
+      previousGitRef: previous?.gitRef,
+      pusher,
+      stack: shelf.get(app).stack,
     };
     await shelf.change(app, by, async (record) => {
       if (this.#under.has(app)) {
@@ -125,7 +132,9 @@ export class Deployments implements Verbs {
       }
       await mkdir(this.#folder(app), { recursive: true, mode: 0o700 });
       await this.#write(app, begun);
-      return record;
+      const successful = record.lastDeployment?.successful ?? null;
+      const by = pusher?.username ?? null;
+      return { ...record, lastDeployment: { at: begun.createdAt, by, successful } };
     });
     this.#build(app, begun, { file, archive }, by);
     return begun;
@@ -210,20 +219,20 @@ export class Deployments implements Verbs {
     const print = (text: string) => {
       if (underway.output.length < longestOutput) underway.output += text;
     };
-    this.#buildAndRun(app, source, by, print)
+    this.#buildAndRun(app, begun, source, by, print)
       .then(
-        () => 'success' as const,
+        ({ size }) => ({ status: 'success' as const, size }),
         (error) => {
           print(`${messageOf(error)}\nThe application runs as before.\n`);
           this.#parts.logger.info({ err: error, app }, 'a deployment failed');
-          return 'error' as const;
+          return { status: 'error' as const };
         },
       )
-      .then(async (status) => {
+      .then(async (end) => {
         if (!this.#parts.shelf.find(app)) return; // removed meanwhile
         const { output } = underway;
-        await this.#write(app, { ...begun, status, finishedAt: now(), output });
-        await this.#note(app, `deployment ${begun.id} ended: ${status}`);
+        await this.#write(app, { ...begun, ...end, finishedAt: now(), output });
+        await this.#note(app, `deployment ${begun.id} ended: ${end.status}`);
       })
       .catch((error) => this.#parts.logger.error({ err: error, app }, 'a deployment is lost'))
       .finally(() => {
@@ -234,20 +243,22 @@ export class Deployments implements Verbs {
 
   async #buildAndRun(
     app: string,
+    begun: Deployment,
     source: { file: string; archive: Archive },
     by: Behalf,
     print: (text: string) => void,
-  ): Promise<void> {
+  ): Promise<Build> {
     const { shelf, host } = this.#parts;
     const build = await makeBuild(source, await this.#place(app), { app, id: newId(), print });
     await shelf.change(
       app,
       by,
-      (record) => ({ ...record, ...deployed(record, build) }),
+      (record) => ({ ...record, ...deployed(record, begun, build) }),
       (record) => host.restart(record),
     );
     print(`Deployed. Process types: ${Object.keys(build.processTypes).join(', ')}.\n`);
     await this.#forgetOld(app, build.id);
+    return build;
   }
 
   async #note(app: string, line: string): Promise<void> {
@@ -296,13 +307,20 @@ function endBuilders(isMeant: (app: string) => boolean): void {
 /** What a deployment changes: the first one starts the app, with one web process. */
 function deployed(
   record: AppRecord,
+  begun: Deployment,
   build: Build,
-): Pick<AppRecord, 'build' | 'formation' | 'started'> {
+): Pick<AppRecord, 'build' | 'formation' | 'started' | 'lastDeployment'> {
   const formation = Object.keys(build.processTypes).map((name): FormationEntry => {
     const known = record.formation.find((entry) => entry.name === name);
     return known ?? { name, amount: name === 'web' && record.build === null ? 1 : 0 };
   });
-  return { build, formation, started: record.started || record.build === null };
+  const by = begun.pusher?.username ?? null;
+  return {
+    build,
+    formation,
+    started: record.started || record.build === null,
+    lastDeployment: { at: begun.createdAt, by, successful: begun.id },
+  };
 }
 
 function digest(token: string): string {

@@ -21,8 +21,11 @@ export interface Workload {
 export interface Runtime {
   /** Starts what is wanted and does not run, ends what is not wanted; the rest is left alone. */
   run(workload: Workload): Promise<void>;
-  /** Ends all processes of the app; returns when none runs. */
-  stop(app: Pick<Workload, 'app' | 'folder'>): Promise<void>;
+  /**
+   * Ends processes of the app: those in `scope`, named by type (`web`) or by name (`web-1`), or
+   * all; returns when none of them runs.
+   */
+  stop(app: Pick<Workload, 'app' | 'folder'>, scope?: readonly string[]): Promise<void>;
   health(app: string): AppHealth;
   /** Web processes that accept connections. */
   backends(app: string): Backend[];

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { user } from '../../region/model.js';
 import { userOf } from '../auth/authenticate.js';
 import { type ApiContext, baseUrl } from '../context.js';
+import { presentUser, userShape } from './user-shape.js';
 
 /** Who one is, and which regions there are. */
 export function accountRoutes(context: ApiContext): FastifyPluginAsyncZod {
@@ -13,10 +13,10 @@ export function accountRoutes(context: ApiContext): FastifyPluginAsyncZod {
         schema: {
           tags: ['Account'],
           summary: 'Who you are',
-          response: { 200: z.object({ user }) },
+          response: { 200: z.object({ user: userShape }) },
         },
       },
-      async (request) => ({ user: userOf(request) }),
+      async (request) => ({ user: presentUser(userOf(request)) }),
     );
 
     api.get(

@@ -1,62 +1,18 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { type Addon, type App, addonStatus } from '../../region/model.js';
+import type { Addon, App } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
 import { newId } from '../../shared/ids.js';
-import { type ApiContext, appOf, regionOf } from '../context.js';
+import { type ApiContext, appOf, fullAppOf, regionOf } from '../context.js';
+import { addonShape, planShape, presentAddon, presentPlan } from './addon-shape.js';
 
 const tags = ['Addons'];
 const ofApp = z.object({ app: z.string() });
-const provider = z.object({ id: z.string(), name: z.string() });
-const plan = z.object({ id: z.string(), name: z.string(), display_name: z.string() });
-const shape = z.object({
-  id: z.string(),
-  app_id: z.string(),
-  resource_id: z.string(),
-  status: addonStatus,
-  addon_provider: provider,
-  plan,
-  /** Major version of the product. */
-  version: z.string(),
-});
+const ofAddon = ofApp.extend({ id: z.string() });
 
-const named = (name: string) => ({ id: name, name });
-const planNamed = (name: string) => ({ id: name, name, display_name: name });
-
-const present = (app: App, { id, product, plan, version, status }: Addon) => ({
-  id,
-  app_id: app.id,
-  resource_id: id,
-  status,
-  addon_provider: named(product),
-  plan: planNamed(plan),
-  version,
-});
-
-/** Addons, and what there is to choose from. */
+/** Services of applications. */
 export function addonRoutes(context: ApiContext): FastifyPluginAsyncZod {
   return async (api) => {
-    api.get(
-      '/addon_providers',
-      {
-        schema: {
-          tags,
-          summary: 'List what the region offers',
-          response: {
-            200: z.object({
-              addon_providers: z.array(provider.extend({ versions: z.array(z.string()) })),
-            }),
-          },
-        },
-      },
-      async (request) => {
-        const { offers } = await regionOf(context, request).describe({});
-        return {
-          addon_providers: offers.map(({ product, versions }) => ({ ...named(product), versions })),
-        };
-      },
-    );
-
     api.get(
       '/addon_providers/:provider/plans',
       {
@@ -64,14 +20,14 @@ export function addonRoutes(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'List the plans of an addon provider',
           params: z.object({ provider: z.string() }),
-          response: { 200: z.object({ plans: z.array(plan) }) },
+          response: { 200: z.object({ plans: z.array(planShape) }) },
         },
       },
       async (request) => {
         const region = regionOf(context, request);
         const wanted = request.params.provider;
         const offer = (await region.describe({})).offers.find(({ product }) => product === wanted);
-        if (offer) return { plans: offer.plans.map(planNamed) };
+        if (offer) return { plans: offer.plans.map((name, index) => presentPlan(name, index + 1)) };
         const what = `${region.name} has no addon provider "${wanted}". See /v1/addon_providers.`;
         throw Refusal.notFound('AddonProvider', what);
       },
@@ -84,12 +40,31 @@ export function addonRoutes(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'List the addons of an application',
           params: ofApp,
-          response: { 200: z.object({ addons: z.array(shape) }) },
+          response: { 200: z.object({ addons: z.array(addonShape) }) },
         },
       },
       async (request) => {
-        const { app } = await appOf(context, request);
-        return { addons: app.addons.map((addon) => present(app, addon)) };
+        const { app, region } = await appOf(context, request);
+        const { offers } = await region.describe({});
+        return { addons: app.addons.map((addon) => presentAddon(app, addon, offers)) };
+      },
+    );
+
+    api.get(
+      '/apps/:app/addons/:id',
+      {
+        schema: {
+          tags,
+          summary: 'Show an addon',
+          params: ofAddon,
+          response: { 200: z.object({ addon: addonShape }) },
+        },
+      },
+      async (request) => {
+        const { app, region } = await appOf(context, request);
+        const addon = addonOf(app, request.params.id);
+        const { offers } = await region.describe({});
+        return { addon: presentAddon(app, addon, offers) };
       },
     );
 
@@ -109,16 +84,15 @@ export function addonRoutes(context: ApiContext): FastifyPluginAsyncZod {
           }),
           response: {
             201: z.object({
-              addon: shape,
+              addon: addonShape,
               message: z.string(),
-              /** Names of the variables that it brings. */
-              variables: z.array(z.string()),
+              variables: z.array(z.string()).describe('Names of the variables that it brings'),
             }),
           },
         },
       },
       async (request, reply) => {
-        const { app, region } = await appOf(context, request);
+        const { app, region } = await fullAppOf(context, request);
         const { addon_provider_id, plan_id, options } = request.body.addon;
         const addon = await region.addAddon({
           app: app.id,
@@ -128,13 +102,50 @@ export function addonRoutes(context: ApiContext): FastifyPluginAsyncZod {
           version: options?.version ?? null,
           role: 'primary',
         });
-        const now = await region.findApp({ ref: app.id });
-        const own = now?.variables.filter(({ from }) => from === addon.id) ?? [];
+        const [now, { offers }] = await Promise.all([
+          region.findApp({ ref: app.id }),
+          region.describe({}),
+        ]);
         return reply.status(201).send({
-          addon: present(app, addon),
+          addon: presentAddon(app, addon, offers),
           message: 'Provisioned. Restart the application for it to see the variables.',
-          variables: own.map(({ name }) => name),
+          variables: now ? variablesOf(now, addon) : [],
         });
+      },
+    );
+
+    api.patch(
+      '/apps/:app/addons/:id',
+      {
+        schema: {
+          tags,
+          summary: 'Change the plan of an addon',
+          description: 'No provider has a second plan yet: the plan that it has is all to ask for.',
+          params: ofAddon,
+          body: z.object({ addon: z.object({ plan_id: z.string() }) }),
+          response: {
+            200: z.object({ addon: addonShape, vars: z.array(z.string()), message: z.string() }),
+          },
+        },
+      },
+      async (request) => {
+        const { app, region } = await fullAppOf(context, request);
+        const addon = addonOf(app, request.params.id);
+        if (app.frozenBy !== null) {
+          const what = `${app.name} is frozen by migration ${app.frozenBy}. Wait for its end, or abort it, before you change the application.`;
+          throw Refusal.conflict('frozen', what);
+        }
+        const { plan_id } = request.body.addon;
+        if (plan_id !== addon.plan) {
+          const what = `${addon.product} has no other plan than ${addon.plan} that this addon could change to.`;
+          throw Refusal.invalid('plan_id', what);
+        }
+        const { offers } = await region.describe({});
+        return {
+          addon: presentAddon(app, addon, offers),
+          vars: variablesOf(app, addon),
+          message: `The addon is on plan ${addon.plan}.`,
+        };
       },
     );
 
@@ -144,22 +155,28 @@ export function addonRoutes(context: ApiContext): FastifyPluginAsyncZod {
         schema: {
           tags,
           summary: 'Remove an addon with its data',
-          params: ofApp.extend({ id: z.string() }),
+          params: ofAddon,
           response: { 204: z.null() },
         },
       },
       async (request, reply) => {
-        const { app, region } = await appOf(context, request);
-        const { id } = request.params;
-        if (!app.addons.some((addon) => addon.id === id)) {
-          throw Refusal.notFound(
-            'Addon',
-            `${app.name} has no addon ${id}. List them to see their ids.`,
-          );
-        }
+        const { app, region } = await fullAppOf(context, request);
+        const { id } = addonOf(app, request.params.id);
         await region.removeAddon({ app: app.id, addon: id });
         return reply.status(204).send(null);
       },
     );
   };
+}
+
+/** Names of the variables that an addon provides. */
+function variablesOf(app: App, addon: Addon): string[] {
+  return app.variables.flatMap(({ name, from }) => (from === addon.id ? name : []));
+}
+
+/** @throws Refusal `not-found` */
+function addonOf(app: App, id: string): Addon {
+  const found = app.addons.find((addon) => addon.id === id);
+  if (found) return found;
+  throw Refusal.notFound('Addon', `${app.name} has no addon ${id}. List them to see their ids.`);
 }

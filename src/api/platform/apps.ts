@@ -1,60 +1,29 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { type App, appHealth, appName } from '../../region/model.js';
+import { type App, appHealth, appName, hostStack, type User } from '../../region/model.js';
+import type { Region } from '../../region/region.js';
 import { Refusal } from '../../shared/errors.js';
 import { newId } from '../../shared/ids.js';
 import { userOf } from '../auth/authenticate.js';
-import { type ApiContext, appOf, type Found, maySee, regionOf, requireOwner } from '../context.js';
+import { type ApiContext, appOf, fullAppOf, maySee, regionOf, requireOwner } from '../context.js';
+import { appShape, lookAtApp, presentApp } from './app-shape.js';
 
 const tags = ['Apps'];
 const ofApp = z.object({ app: z.string() });
 
-const appShape = z.object({
-  id: z.string(),
-  name: z.string(),
-  region: z.string(),
-  owner: z.object({ id: z.string(), username: z.string(), email: z.string() }),
-  status: z.enum(['new', 'running', 'stopped', 'crashed', 'booting']),
-  url: z.string(),
-  base_url: z.string(),
-  git_url: z.string().nullable(),
-  force_https: z.boolean(),
-  sticky_session: z.boolean(),
-  router_logs: z.boolean(),
-  created_at: z.string(),
-  updated_at: z.string(),
-  /** The migration that froze the app; null when it may be changed. */
-  frozen_by: z.string().nullable(),
-});
 const one = z.object({ app: appShape });
-
-async function presentApp({ app, region }: Found): Promise<z.infer<typeof appShape>> {
-  const [{ edge }, { state }] = await Promise.all([
-    region.describe({}),
-    region.health({ app: app.id }),
-  ]);
-  const url = `http://${app.name}.${region.name}.localhost:${edge.split(':').at(-1)}`;
-  const states = { healthy: 'running', starting: 'booting', unhealthy: 'crashed' } as const;
-  return {
-    id: app.id,
-    name: app.name,
-    region: region.name,
-    owner: app.owner,
-    status: app.build === null ? 'new' : state === 'stopped' ? 'stopped' : states[state],
-    url,
-    base_url: url,
-    git_url: null,
-    force_https: app.settings.forceHttps,
-    sticky_session: app.settings.stickySession,
-    router_logs: app.settings.routerLogs,
-    created_at: app.createdAt,
-    updated_at: app.updatedAt,
-    frozen_by: app.frozenBy,
-  };
-}
+const dryRun = z.object({ 'x-dry-run': z.string().optional() });
 
 /** Apps: their life, settings and health. */
 export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
+  /** @throws Refusal `invalid` when that is nobody who collaborates on the app */
+  async function heirOf(app: App, email: string): Promise<User> {
+    const user = await context.accounts.ofEmail(email);
+    if (user && maySee(user, app)) return user;
+    const what = `${email} does not collaborate on ${app.name}. Invite them first; they can own it once they have accepted.`;
+    throw Refusal.invalid('owner', what);
+  }
+
   return async (api) => {
     api.get(
       '/apps',
@@ -68,8 +37,15 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
       async (request) => {
         const region = regionOf(context, request);
         const user = userOf(request);
-        const visible = (await region.listApps({})).filter((app) => maySee(user, app));
-        return { apps: await Promise.all(visible.map((app) => presentApp({ app, region }))) };
+        const [all, description] = await Promise.all([region.listApps({}), region.describe({})]);
+        const visible = all.filter((app) => maySee(user, app));
+        const apps = await Promise.all(
+          visible.map(async (app) => {
+            const { state } = await region.health({ app: app.id });
+            return presentApp(app, description, state);
+          }),
+        );
+        return { apps };
       },
     );
 
@@ -79,26 +55,41 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
         schema: {
           tags,
           summary: 'Create an application',
-          body: z.object({ app: z.object({ name: appName }) }),
+          description: 'With `X-Dry-Run: true` it is only checked whether that is possible.',
+          headers: dryRun,
+          body: z.object({
+            app: z.object({ name: appName, stack_id: z.string().nullish() }),
+          }),
           response: { 201: one },
         },
       },
       async (request, reply) => {
         const region = regionOf(context, request);
-        const { name } = request.body.app;
-        const app = await region
-          .createApp({ id: newId(), name, owner: userOf(request) })
-          .catch((error) => {
-            throw isTaken(error) ? Refusal.invalid('name', error.message) : error;
-          });
-        return reply.status(201).send({ app: await presentApp({ app, region }) });
+        const { name, stack_id } = request.body.app;
+        const stack = await stackNamed(region, stack_id ?? hostStack.id);
+        const wanted = { id: newId(), name, owner: userOf(request) };
+        if (request.headers['x-dry-run'] === 'true') {
+          if (await region.findApp({ ref: name })) {
+            throw Refusal.invalid('name', `is taken on ${region.name}. Choose another.`);
+          }
+          const app = neverMade({ ...wanted, stack });
+          const description = await region.describe({});
+          return reply.status(201).send({ app: presentApp(app, description, 'stopped') });
+        }
+        let app = await region.createApp(wanted).catch((error) => {
+          throw isTaken(error) ? Refusal.invalid('name', error.message) : error;
+        });
+        if (stack !== app.stack) {
+          app = await region.setSettings({ app: app.id, settings: {}, stack });
+        }
+        return reply.status(201).send({ app: await lookAtApp({ app, region }) });
       },
     );
 
     api.get(
       '/apps/:app',
       { schema: { tags, summary: 'Show an application', params: ofApp, response: { 200: one } } },
-      async (request) => ({ app: await presentApp(await appOf(context, request)) }),
+      async (request) => ({ app: await lookAtApp(await appOf(context, request)) }),
     );
 
     api.patch(
@@ -106,28 +97,41 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
       {
         schema: {
           tags,
-          summary: 'Change the settings of an application',
+          summary: 'Change the settings or the owner of an application',
+          description: 'A new owner is one of the collaborators; `current_name` confirms it.',
           params: ofApp,
+          querystring: z.object({ current_name: z.string().optional() }),
           body: z.object({
+            current_name: z.string().optional(),
             app: z.object({
               force_https: z.boolean().optional(),
               sticky_session: z.boolean().optional(),
               router_logs: z.boolean().optional(),
+              stack_id: z.string().optional(),
+              owner: z.email().optional().describe('Email address of the new owner'),
             }),
           }),
           response: { 200: one },
         },
       },
       async (request) => {
-        const { app, region } = await appOf(context, request);
-        const { force_https, sticky_session, router_logs } = request.body.app;
+        const { app, region } = await fullAppOf(context, request);
+        const { force_https, sticky_session, router_logs, stack_id, owner } = request.body.app;
+        let heir: User | null = null;
+        if (owner !== undefined) {
+          requireOwner(request, app);
+          requireName(app, 'current_name', request.query.current_name ?? request.body.current_name);
+          heir = await heirOf(app, owner);
+        }
         const settings = {
           forceHttps: force_https,
           stickySession: sticky_session,
           routerLogs: router_logs,
         };
-        const changed = await region.setSettings({ app: app.id, settings });
-        return { app: await presentApp({ app: changed, region }) };
+        const stack = stack_id;
+        let changed = await region.setSettings({ app: app.id, settings, stack });
+        if (heir) changed = await region.transferApp({ app: app.id, owner: heir });
+        return { app: await lookAtApp({ app: changed, region }) };
       },
     );
 
@@ -147,7 +151,7 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
         requireOwner(request, app);
         requireName(app, 'current_name', request.body.current_name);
         const renamed = await region.renameApp({ app: app.id, name: request.body.new_name });
-        return { app: await presentApp({ app: renamed, region }) };
+        return { app: await lookAtApp({ app: renamed, region }) };
       },
     );
 
@@ -190,10 +194,46 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
 }
 
 /** Removing and renaming name the app twice, so that neither happens by a slip. */
-function requireName(app: App, field: string, given: string): void {
+function requireName(app: App, field: string, given: string | undefined): void {
   if (given !== app.name) throw Refusal.invalid(field, `must be "${app.name}", its name now.`);
 }
 
 function isTaken(error: unknown): error is Refusal {
   return error instanceof Refusal && error.details.code === 'name_taken';
+}
+
+/** @throws Refusal `invalid` when the region has no such stack */
+async function stackNamed(region: Region, wanted: string): Promise<string> {
+  const { stacks } = await region.describe({});
+  if (stacks.some(({ id }) => id === wanted)) return wanted;
+  const known = stacks.map(({ id, name }) => `${id} (${name})`).join(', ');
+  throw Refusal.invalid('stack_id', `There is no stack "${wanted}"; there is ${known}.`);
+}
+
+/** What a dry run shows of an app that it did not create. */
+function neverMade(given: Pick<App, 'id' | 'name' | 'owner' | 'stack'>): App {
+  const now = new Date().toISOString();
+  return {
+    ...given,
+    collaborators: [],
+    settings: { forceHttps: false, stickySession: false, routerLogs: false },
+    limits: {},
+    flags: {},
+    variables: [],
+    formation: [],
+    domains: [],
+    addons: [],
+    build: null,
+    lastDeployment: null,
+    notifiers: [],
+    alerts: [],
+    logDrains: [],
+    autoscalers: [],
+    scmLink: null,
+    started: false,
+    frozenBy: null,
+    madeBy: null,
+    createdAt: now,
+    updatedAt: now,
+  };
 }

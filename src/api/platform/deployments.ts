@@ -1,29 +1,75 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { Deployment } from '../../region/model.js';
+import { type Deployment, hostStack } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
-import { type ApiContext, type Asking, appOf, type Found } from '../context.js';
+import { userOf } from '../auth/authenticate.js';
+import { type ApiContext, type Asking, appOf, baseUrl, type Found } from '../context.js';
+import { meta, pageOf, paging } from './pagination.js';
 import { sourceOfUrl } from './sources.js';
 
 const tags = ['Deployments'];
 const ofApp = z.object({ app: z.string() });
 const ofDeployment = ofApp.extend({ id: z.string() });
-const shape = z.object({
-  id: z.string(),
-  app_id: z.string(),
-  status: z.enum(['building', 'success', 'error']),
-  created_at: z.string(),
-  finished_at: z.string().nullable(),
-});
+const shape = z
+  .object({
+    id: z.string(),
+    app_id: z.string(),
+    status: z.enum(['building', 'success', 'error']),
+    created_at: z.string(),
+    finished_at: z.string().nullable(),
+    duration: z.number().describe('Seconds from beginning to end; 0 while it goes on'),
+    git_ref: z.string().describe('Whatever its user called it; empty when nothing'),
+    previous_git_ref: z.string(),
+    type: z.literal('archive'),
+    image_size: z.number().describe('Bytes of the build; 0 while there is none'),
+    stack_base_image: z.string().describe('Id of the stack'),
+    pusher: z.object({ id: z.string(), username: z.string(), email: z.string() }).nullable(),
+    links: z.object({ output: z.string() }),
+  })
+  .meta({
+    examples: [
+      {
+        id: '54100930736f7563d5030001',
+        app_id: '54100930736f7563d5030000',
+        status: 'success',
+        created_at: '2026-01-02T03:04:05.678Z',
+        finished_at: '2026-01-02T03:04:17.678Z',
+        duration: 12,
+        git_ref: 'v2',
+        previous_git_ref: 'v1',
+        type: 'archive',
+        image_size: 1048576,
+        stack_base_image: 'st-7c0f4b8e-2f0a-4a53-9a2e-5b1d3c6e9f01',
+        pusher: { id: 'us-1', username: 'ada', email: 'ada@example.org' },
+        links: {
+          output:
+            'http://127.0.0.1:4000/regions/osc-fr1/v1/apps/54100930736f7563d5030000/deployments/54100930736f7563d5030001/output',
+        },
+      },
+    ],
+  });
 const one = z.object({ deployment: shape });
 
-const present = ({ app }: Found, { id, status, createdAt, finishedAt }: Deployment) => ({
-  id,
-  app_id: app.id,
-  status,
-  created_at: createdAt,
-  finished_at: finishedAt,
-});
+function present({ app, region }: Found, base: string, deployment: Deployment) {
+  const { id, status, createdAt, finishedAt, gitRef, previousGitRef } = deployment;
+  const duration = finishedAt === null ? 0 : Date.parse(finishedAt) - Date.parse(createdAt);
+  const output = `${base}/regions/${region.name}/v1/apps/${app.id}/deployments/${id}/output`;
+  return {
+    id,
+    app_id: app.id,
+    status,
+    created_at: createdAt,
+    finished_at: finishedAt,
+    duration: Math.round(duration / 1000),
+    git_ref: gitRef ?? '',
+    previous_git_ref: previousGitRef ?? '',
+    type: 'archive' as const,
+    image_size: deployment.size ?? 0,
+    stack_base_image: deployment.stack ?? hostStack.id,
+    pusher: deployment.pusher ?? null,
+    links: { output },
+  };
+}
 
 /** Deployments of uploaded sources. */
 export function deploymentRoutes(context: ApiContext): FastifyPluginAsyncZod {
@@ -47,7 +93,10 @@ export function deploymentRoutes(context: ApiContext): FastifyPluginAsyncZod {
           summary: 'Deploy an uploaded source',
           params: ofApp,
           body: z.object({
-            deployment: z.object({ source_url: z.string(), git_ref: z.string().nullish() }),
+            deployment: z.object({
+              source_url: z.string().describe('download_url of a source'),
+              git_ref: z.string().max(200).nullish(),
+            }),
           }),
           response: { 201: one },
         },
@@ -59,8 +108,14 @@ export function deploymentRoutes(context: ApiContext): FastifyPluginAsyncZod {
           const what = `was uploaded to ${region}; ${found.app.name} is on ${found.region.name}.`;
           throw Refusal.invalid('source_url', what);
         }
-        const deployment = await found.region.deploy({ app: found.app.id, source });
-        return reply.status(201).send({ deployment: present(found, deployment) });
+        const deployment = await found.region.deploy({
+          app: found.app.id,
+          source,
+          gitRef: request.body.deployment.git_ref ?? undefined,
+          pusher: userOf(request),
+        });
+        const base = baseUrl(context, request);
+        return reply.status(201).send({ deployment: present(found, base, deployment) });
       },
     );
 
@@ -71,13 +126,16 @@ export function deploymentRoutes(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'List the deployments, newest first',
           params: ofApp,
-          response: { 200: z.object({ deployments: z.array(shape) }) },
+          querystring: paging,
+          response: { 200: z.object({ deployments: z.array(shape), meta }) },
         },
       },
       async (request) => {
         const found = await appOf(context, request);
         const all = await found.region.listDeployments({ app: found.app.id });
-        return { deployments: all.map((deployment) => present(found, deployment)) };
+        const { items, meta } = pageOf(all, request.query);
+        const base = baseUrl(context, request);
+        return { deployments: items.map((deployment) => present(found, base, deployment)), meta };
       },
     );
 
@@ -93,7 +151,7 @@ export function deploymentRoutes(context: ApiContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const { found, deployment } = await deploymentOf(request);
-        return { deployment: present(found, deployment) };
+        return { deployment: present(found, baseUrl(context, request), deployment) };
       },
     );
 
@@ -103,15 +161,22 @@ export function deploymentRoutes(context: ApiContext): FastifyPluginAsyncZod {
         schema: {
           tags,
           summary: 'What a deployment printed so far',
+          description: 'As text, or as JSON for whoever accepts nothing but JSON.',
           params: ofDeployment,
           response: {
-            200: z.object({ deployment: z.object({ id: z.string(), output: z.string() }) }),
+            200: z.union([
+              z.string(),
+              z.object({ deployment: z.object({ id: z.string(), output: z.string() }) }),
+            ]),
           },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { deployment } = await deploymentOf(request);
-        return { deployment: { id: deployment.id, output: deployment.output } };
+        if (request.headers.accept === 'application/json') {
+          return { deployment: { id: deployment.id, output: deployment.output } };
+        }
+        return reply.type('text/plain; charset=utf-8').send(deployment.output);
       },
     );
   };

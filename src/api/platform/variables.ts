@@ -1,24 +1,26 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { type App, variableName, variableValue } from '../../region/model.js';
+import { resolveAliases } from '../../region/aliases.js';
+import { type App, type Variable, variableName, variableValue } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
 import { derivedId } from '../../shared/ids.js';
-import { type ApiContext, appOf } from '../context.js';
+import { type ApiContext, fullAppOf } from '../context.js';
 
 const tags = ['Variables'];
 const ofApp = z.object({ app: z.string() });
 const ofVariable = ofApp.extend({ id: z.string() });
-const value = variableValue;
-const given = z.object({ name: variableName, value });
-const shape = z.object({ id: z.string(), name: z.string(), value: z.string() });
+const given = z.object({ name: variableName, value: variableValue });
+const shape = z
+  .object({ id: z.string(), name: z.string(), value: z.string() })
+  .meta({ examples: [{ id: '541013a9736f7563d5050000', name: 'NODE_ENV', value: 'production' }] });
 const many = z.object({ variables: z.array(shape) });
 const one = z.object({ variable: shape });
 
 /** A variable is known by its name; its id is made of it. */
 const idOf = (app: App, name: string) => derivedId(app.id, 'variable', name);
 
-const present = (app: App) =>
-  app.variables.map(({ name, value }) => ({ id: idOf(app, name), name, value }));
+const present = (app: App, variables: readonly Variable[] = app.variables) =>
+  variables.map(({ name, value }) => ({ id: idOf(app, name), name, value }));
 
 /** Environment variables. */
 export function variableRoutes(context: ApiContext): FastifyPluginAsyncZod {
@@ -30,10 +32,20 @@ export function variableRoutes(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'List the variables, those of addons included',
           params: ofApp,
+          querystring: z.object({
+            aliases: z
+              .enum(['true', 'false'])
+              .default('true')
+              .describe('Whether `$NAME` stays what it is, or becomes the value of NAME'),
+          }),
           response: { 200: many },
         },
       },
-      async (request) => ({ variables: present((await appOf(context, request)).app) }),
+      async (request) => {
+        const { app } = await fullAppOf(context, request);
+        const asIs = request.query.aliases === 'true';
+        return { variables: present(app, asIs ? app.variables : resolveAliases(app.variables)) };
+      },
     );
 
     api.post(
@@ -48,7 +60,7 @@ export function variableRoutes(context: ApiContext): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        const { app, region } = await appOf(context, request);
+        const { app, region } = await fullAppOf(context, request);
         const { name, value } = request.body.variable;
         await region.changeVariables({ app: app.id, set: { [name]: value }, unset: [] });
         return reply.status(201).send({ variable: { id: idOf(app, name), name, value } });
@@ -67,13 +79,13 @@ export function variableRoutes(context: ApiContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const { app, region } = await appOf(context, request);
+        const { app, region } = await fullAppOf(context, request);
         const set = Object.fromEntries(
           request.body.variables.map(({ name, value }) => [name, value]),
         );
-        return {
-          variables: present(await region.changeVariables({ app: app.id, set, unset: [] })),
-        };
+        const changed = await region.changeVariables({ app: app.id, set, unset: [] });
+        const given = changed.variables.filter(({ name }) => Object.hasOwn(set, name));
+        return { variables: present(changed, given) };
       },
     );
 
@@ -84,12 +96,12 @@ export function variableRoutes(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'Give a variable another value',
           params: ofVariable,
-          body: z.object({ variable: z.object({ value }) }),
+          body: z.object({ variable: z.object({ value: variableValue }) }),
           response: { 200: one },
         },
       },
       async (request) => {
-        const { app, region } = await appOf(context, request);
+        const { app, region } = await fullAppOf(context, request);
         const name = nameOf(app, request.params.id);
         const { value } = request.body.variable;
         await region.changeVariables({ app: app.id, set: { [name]: value }, unset: [] });
@@ -108,14 +120,28 @@ export function variableRoutes(context: ApiContext): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        const { app, region } = await appOf(context, request);
-        const name = nameOf(app, request.params.id);
-        const addon = app.variables.find((variable) => variable.name === name)?.from;
-        if (addon) {
-          const what = `${name} belongs to addon ${addon}. Remove the addon, or set a value of your own.`;
-          throw Refusal.conflict('addon_variable', what);
-        }
+        const { app, region } = await fullAppOf(context, request);
+        const name = ownNameOf(app, request.params.id);
         await region.changeVariables({ app: app.id, set: {}, unset: [name] });
+        return reply.status(204).send(null);
+      },
+    );
+
+    api.delete(
+      '/apps/:app/variables',
+      {
+        schema: {
+          tags,
+          summary: 'Remove several variables: all of them, or none',
+          params: ofApp,
+          body: z.object({ variable_ids: z.array(z.string()).max(1_000) }),
+          response: { 204: z.null() },
+        },
+      },
+      async (request, reply) => {
+        const { app, region } = await fullAppOf(context, request);
+        const unset = request.body.variable_ids.map((id) => ownNameOf(app, id));
+        await region.changeVariables({ app: app.id, set: {}, unset });
         return reply.status(204).send(null);
       },
     );
@@ -130,4 +156,13 @@ function nameOf(app: App, id: string): string {
     'Variable',
     `${app.name} has no variable ${id}. List them to see their ids.`,
   );
+}
+
+/** @throws Refusal `not-found`; `conflict` when an addon provides the variable */
+function ownNameOf(app: App, id: string): string {
+  const name = nameOf(app, id);
+  const addon = app.variables.find((variable) => variable.name === name)?.from;
+  if (!addon) return name;
+  const what = `${name} belongs to addon ${addon}. Remove the addon, or set a value of your own.`;
+  throw Refusal.conflict('addon_variable', what);
 }

@@ -7,7 +7,9 @@ export const importCollaborators: Step = {
     const { collaborators } = await sourceApp();
     const accepted = collaborators.filter(({ status }) => status === 'accepted');
     const pending = collaborators.length - accepted.length;
-    await destination.setCollaborators({ app: newAppId, collaborators: accepted });
+    for (const item of accepted) {
+      await destination.attach({ app: newAppId, attachment: { kind: 'collaborator', item } });
+    }
     log(`Copied ${accepted.length}.`);
     if (pending > 0) log(`${pending} left out: they have not accepted their invitation.`);
   },

@@ -26,7 +26,13 @@ export class Postgresql implements Product {
 
   async offer() {
     const versions = this.#majors.map(({ major }) => major);
-    return { product: this.name, versions, plans: ['postgresql-sandbox'] };
+    return {
+      product: this.name,
+      title: 'PostgreSQL',
+      description: 'A PostgreSQL server of its own for the application.',
+      versions,
+      plans: ['postgresql-sandbox'],
+    };
   }
 
   async provision(folder: string, { id, plan, version, role }: Provision) {

@@ -53,16 +53,21 @@ export class HostProcesses implements Runtime {
     }
   }
 
-  async stop(place: Place): Promise<void> {
+  async stop(place: Place, scope?: readonly string[]): Promise<void> {
+    if (scope) {
+      const isMeant = (name: string) => scope.includes(name) || scope.includes(typeOf(name));
+      return this.#stopAll(place, isMeant);
+    }
     await this.#stopAll(place, () => true);
     this.#apps.delete(place.app);
   }
 
   health(app: string): AppHealth {
     const supervised = [...(this.#apps.get(app)?.processes.values() ?? [])];
-    const processes = supervised.map(({ wanted, state, crashes }) => ({
+    const processes = supervised.map(({ wanted, state, startedAt, crashes }) => ({
       name: wanted.name,
       state,
+      startedAt,
       crashes,
     }));
     const reason = supervised.find(({ verdict }) => verdict !== null)?.verdict ?? null;
@@ -136,6 +141,9 @@ export class HostProcesses implements Runtime {
 }
 
 const processFolder = ({ folder }: Place) => join(folder, 'processes');
+
+/** `web` for `web-1`. */
+const typeOf = (name: string) => name.replace(/-\d+$/, '');
 
 /** Names of the processes that an agent started and did not end. */
 async function recordedProcesses(place: Place): Promise<string[]> {

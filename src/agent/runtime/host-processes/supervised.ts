@@ -60,6 +60,7 @@ const record = z.object({
   mark: z.string(),
   port: z.number().int().nullable(),
   process: processIdentity.nullable(),
+  startedAt: z.string().optional(),
 });
 type ProcessRecord = z.infer<typeof record>;
 
@@ -97,6 +98,11 @@ export class Supervised {
 
   get state() {
     return this.#state;
+  }
+
+  /** When it was last started; null when that is not known. */
+  get startedAt(): string | null {
+    return this.#record?.startedAt ?? null;
   }
 
   get crashes() {
@@ -222,7 +228,8 @@ export class Supervised {
     const mark = `${app}/${name}/${newId()}`;
     const port = isWeb ? await freePort() : null;
     await mkdir(dirname(this.#file), { recursive: true, mode: 0o700 });
-    await this.#write({ mark, port, process: null });
+    const startedAt = new Date().toISOString();
+    await this.#write({ mark, port, process: null, startedAt });
     const capture = await this.#logBook.openCapture(name);
     try {
       const child = spawn('/bin/sh', ['-c', command], {
@@ -244,7 +251,7 @@ export class Supervised {
       await once(child, 'spawn');
       child.unref();
       const started = child.pid === undefined ? null : identify(child.pid);
-      if (started) await this.#write({ mark, port, process: started });
+      if (started) await this.#write({ mark, port, process: started, startedAt });
       return { exit };
     } finally {
       await capture.close();

@@ -1,0 +1,96 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import { pino } from 'pino';
+import { request } from 'undici';
+import { type Agent, startAgent } from '../../src/agent/agent.js';
+import { Accounts } from '../../src/api/auth/accounts.js';
+import type { AccountTables } from '../../src/api/auth/schema.js';
+import { Registry } from '../../src/region/registry.js';
+import { startEmbeddedPostgresql } from '../../src/server/embedded-postgresql.js';
+import { startServer } from '../../src/server/server.js';
+import { newSecret } from '../../src/shared/ids.js';
+
+export interface Ask {
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  body?: object;
+  headers?: Record<string, string>;
+  /** Who asks; the owner of everything when nobody is named. */
+  as?: string;
+}
+
+export interface Answer {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  text: string;
+  json: unknown;
+}
+
+/** A server with two regions, its first user (`owner`), and whoever else is called for. */
+export async function startStage() {
+  const logger = pino({ level: 'silent' });
+  const dir = await mkdtemp(join(tmpdir(), 'godwit-platform-'));
+  const postgresql = await startEmbeddedPostgresql(join(dir, 'postgresql'));
+  const agentToken = newSecret();
+  const token = newSecret();
+  const agents: Agent[] = [];
+  const start = async (name: string) => {
+    const agent = await startAgent({
+      ...{ name, dir: join(dir, name), host: '127.0.0.1', port: 0, edgePort: 0 },
+      ...{ token: agentToken, postgresql: null, logger },
+    });
+    agents.push(agent);
+    return { name, url: `http://${agent.address}`, token: agentToken };
+  };
+  const server = await startServer({
+    ...{ host: '127.0.0.1', port: 0, database: { url: postgresql.url }, token, logger },
+    registry: new Registry([await start('here'), await start('there')]),
+    requestsPerMinute: 100_000,
+    publicUrl: null,
+  });
+  const pool = new pg.Pool({ connectionString: postgresql.url });
+  const accounts = new Accounts(
+    new Kysely<AccountTables>({ dialect: new PostgresDialect({ pool }) }),
+  );
+  const url = `http://${server.address}`;
+  return {
+    url,
+    token,
+    /** Makes an account. @returns its API token */
+    async join(username: string): Promise<string> {
+      const made = newSecret();
+      await accounts.ensureUser({ username, email: `${username}@example.org` }, made);
+      return made;
+    },
+    async ask(path: string, { method, body, headers, as = token }: Ask = {}): Promise<Answer> {
+      const answer = await request(path.startsWith('http') ? path : `${url}/v1${path}`, {
+        method: method ?? (body === undefined ? 'GET' : 'POST'),
+        headers: {
+          authorization: `Basic ${Buffer.from(`:${as}`).toString('base64')}`,
+          'content-type': 'application/json',
+          ...headers,
+        },
+        body: body === undefined ? null : JSON.stringify(body),
+      });
+      const text = await answer.body.text();
+      const isJson = String(answer.headers['content-type']).startsWith('application/json');
+      return {
+        status: answer.statusCode,
+        headers: answer.headers,
+        text,
+        json: isJson ? JSON.parse(text) : null,
+      };
+    },
+    async close(): Promise<void> {
+      await pool.end();
+      await server.close();
+      await Promise.all(agents.map((agent) => agent.close({ stop: true })));
+      await postgresql.stop();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+export type Stage = Awaited<ReturnType<typeof startStage>>;
