@@ -469,6 +469,23 @@ describe('as documented', () => {
     }
   });
 
+  it('a deployment that fails ends in build-error', async () => {
+    await writeFile(join(files, 'package.json'), '{ this is no JSON');
+    const path = '/apps/runner/deployments';
+    const source_url = await uploaded();
+    const { id } = await the('deployment', withId, 201, path, {
+      body: { deployment: { source_url } },
+    });
+    await until(
+      async () => {
+        const found = await the('deployment', withId, 200, `${path}/${id}`);
+        return found['status'] === 'build-error';
+      },
+      { timeout: 20_000, what: 'the deployment' },
+    );
+    await rm(join(files, 'package.json'));
+  });
+
   it('logs can be counted and filtered', async () => {
     const { logs_url } = z
       .object({ logs_url: z.string() })

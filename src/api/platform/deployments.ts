@@ -14,7 +14,7 @@ const shape = z
   .object({
     id: z.string(),
     app_id: z.string(),
-    status: z.enum(['building', 'success', 'error']),
+    status: z.enum(['building', 'success', 'build-error']),
     created_at: z.string(),
     finished_at: z.string().nullable(),
     duration: z.number().describe('Seconds from beginning to end; 0 while it goes on'),
@@ -57,7 +57,7 @@ function present({ app, region }: Found, base: string, deployment: Deployment) {
   return {
     id,
     app_id: app.id,
-    status,
+    status: status === 'error' ? ('build-error' as const) : status,
     created_at: createdAt,
     finished_at: finishedAt,
     duration: Math.round(duration / 1000),

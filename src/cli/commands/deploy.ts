@@ -22,7 +22,7 @@ export const deploy = new Command('deploy')
           print({ id, status }, `Deployed ${app}; it answers at ${(await client.app(app)).url}`);
           return;
         }
-        if (status === 'error') throw new Error('The deployment failed, as its output tells.');
+        if (status !== 'building') throw new Error('The deployment failed, as its output tells.');
         await sleep(300);
       }
     }),
