@@ -75,6 +75,8 @@ export class MigrationStore {
           source: wanted.source,
           destination: wanted.destination,
           status: 'created',
+          // Its preflight begins at once, and clients decode a date from the first answer on.
+          started_at: sql`clock_timestamp()`,
         })
         .onConflict((conflict) =>
           conflict
