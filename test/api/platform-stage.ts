@@ -44,9 +44,9 @@ export async function startStage(regions: readonly [string, string] = ['here', '
     agents.push(agent);
     return { name, url: `http://${agent.address}`, token: agentToken };
   };
+  const registry = new Registry([await start(regions[0]), await start(regions[1])]);
   const server = await startServer({
-    ...{ host: '127.0.0.1', port: 0, database: { url: postgresql.url }, token, logger },
-    registry: new Registry([await start(regions[0]), await start(regions[1])]),
+    ...{ host: '127.0.0.1', port: 0, database: { url: postgresql.url }, token, logger, registry },
     requestsPerMinute: 100_000,
     publicUrl: null,
   });
@@ -58,6 +58,9 @@ export async function startStage(regions: readonly [string, string] = ['here', '
   return {
     url,
     token,
+    /** Where everything is kept; no answer may say so. */
+    dir,
+    registry,
     /** Makes an account. @returns its API token */
     async join(username: string): Promise<string> {
       const made = newSecret();
