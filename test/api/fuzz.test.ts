@@ -67,7 +67,8 @@ it(`${requests} requests of nonsense fail nothing, tell nothing and change nothi
   const nonsense = fc
     .constantFrom(...operations)
     .chain((operation) => nonsenseFor(operation, words, credentials));
-  const secret = [stage.dir, process.cwd(), 'node_modules', 'file://', '\n    at ', '\\n    at '];
+  // None of it is in the nonsense, which the server may keep and repeat.
+  const secret = [stage.dir, process.cwd(), 'node_modules', '\n    at ', '\\n    at '];
   const statuses = new Map<number, number>();
 
   await fc.assert(
@@ -75,10 +76,7 @@ it(`${requests} requests of nonsense fail nothing, tell nothing and change nothi
       const { status, said } = await send(one);
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
       expect(status, said).toBeLessThan(500);
-      const echoed = `${one.path}${JSON.stringify(one.headers)}${String(one.body)}`;
-      for (const text of secret) {
-        if (!echoed.includes(text)) expect(said).not.toContain(text);
-      }
+      for (const text of secret) expect(said).not.toContain(text);
       expect(await record()).toEqual(before);
     }),
     { numRuns: requests, endOnFailure: true },
