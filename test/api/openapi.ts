@@ -10,15 +10,19 @@ const methodOf = {
   delete: 'DELETE',
 } as const;
 const schema = z.record(z.string(), z.unknown());
-const content = z.object({ content: z.record(z.string(), z.object({ schema })) }).partial();
+const content = z
+  .object({ content: z.record(z.string(), z.object({ schema })), $ref: z.string() })
+  .partial();
 const operationShape = z.looseObject({
   parameters: z
     .array(z.object({ name: z.string(), in: z.enum(['path', 'query', 'header']), schema }))
     .default([]),
+  security: z.array(z.unknown()).optional(),
   requestBody: content.optional(),
   responses: z.record(z.string(), content),
 });
 const documentShape = z.object({
+  components: z.object({ responses: z.record(z.string(), content) }),
   paths: z.record(z.string(), z.partialRecord(z.enum(methods), operationShape)),
 });
 
@@ -34,10 +38,18 @@ export interface Operation extends z.infer<typeof operationShape> {
 /** Every operation that the server's OpenAPI document describes. */
 export async function operationsOf(stage: Stage): Promise<Operation[]> {
   const { json } = await stage.ask(`${stage.url}/openapi.json`);
-  return Object.entries(documentShape.parse(json).paths).flatMap(([path, item]) =>
+  const { paths, components } = documentShape.parse(json);
+  const resolved = ({ $ref, ...response }: z.infer<typeof content>) =>
+    components.responses[$ref?.split('/').at(-1) ?? ''] ?? response;
+  return Object.entries(paths).flatMap(([path, item]) =>
     methods.flatMap((method) => {
       const operation = item[method];
-      return operation ? [{ ...operation, path, method: methodOf[method] }] : [];
+      if (!operation) return [];
+      const responses = Object.entries(operation.responses);
+      return {
+        ...{ ...operation, path, method: methodOf[method] },
+        responses: Object.fromEntries(responses.map(([status, one]) => [status, resolved(one)])),
+      };
     }),
   );
 }
