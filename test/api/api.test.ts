@@ -162,7 +162,7 @@ describe('who is let in', () => {
   });
 
   it('not who guesses: an address that is wrong too often has to wait, who is right has not', async () => {
-    const elsewhere = new HttpAgent({ connect: { localAddress: '127.0.0.2' } });
+    const elsewhere = new HttpAgent({ localAddress: '127.0.0.2' });
     const guesses = Array.from({ length: 60 }, (_, n) =>
       ask('/v1/users/self', { authorization: basic(`guess-${n}`), from: elsewhere }),
     );

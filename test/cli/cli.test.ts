@@ -64,7 +64,7 @@ it('takes an application from its first line to another region', async () => {
   expect(await done('addons-add postgresql -a birds')).toMatch(
     /It brings DATABASE_URL, SCALINGO_POSTGRESQL_URL/,
   );
-  expect(await done('addons -a birds')).toMatch(/postgresql 18 +postgresql-sandbox +running/);
+  expect(await done('addons -a birds')).toMatch(/PostgreSQL 18 +postgresql-sandbox +running/);
   expect(await done('env-set SEED_ROWS=40 MOTTO=a=b -a birds')).toBe(
     'Set SEED_ROWS, MOTTO. See it: godwit restart --app birds',
   );

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { phases } from '../../migration/migration.js';
+import { userOf } from '../auth/authenticate.js';
 import { type ApiContext, appOf } from '../context.js';
 import { createBody, readCreateRequest } from './dialect.js';
 import { migrationEventRoutes } from './events.js';
@@ -96,6 +97,7 @@ function createRoute(context: ApiContext): FastifyPluginAsyncZod {
         const wanted = readCreateRequest(typeof body === 'string' ? body : '');
         const migration = await context.migrations.create({
           app: source,
+          user: userOf(request),
           source: region.name,
           destination: wanted.destination,
           dstAppName: wanted.dstAppName || source.name,
