@@ -73,21 +73,42 @@ function installSecondPostgresql() {
   const folder = '/usr/lib/postgresql';
   const majors = existsSync(folder) ? readdirSync(folder) : [];
   if (majors.some((major) => existsSync(join(folder, major, 'bin', 'postgres')))) return;
-  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
+  if (!mayInstallDebianPackages()) {
     say('this host has no PostgreSQL of its own: tests go with the one from npm alone');
     return;
   }
-  say('installing the Debian package postgresql-15, for tests with a second major (once)');
   mkdirSync('/etc/postgresql-common', { recursive: true });
   const creation = '/etc/postgresql-common/createcluster.conf';
   // The programs are wanted, a running database of the system is not.
   if (!existsSync(creation)) writeFileSync(creation, 'create_main_cluster = false\n');
+  installDebianPackage('postgresql-15', 'for tests with a second major');
+}
+
+/** Tests run the documented command lines as they are. */
+function installCurl() {
+  if (spawnSync('curl', ['--version']).status === 0) return;
+  if (!mayInstallDebianPackages()) {
+    say('this host has no curl, which tests of the documented command lines need: install it');
+    return;
+  }
+  installDebianPackage('curl', 'for tests of the documented command lines');
+}
+
+function mayInstallDebianPackages() {
+  return process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
+}
+
+function installDebianPackage(name, why) {
+  say(`installing the Debian package ${name}, ${why} (once)`);
   run('apt-get', ['update', '-qq']);
-  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'postgresql-15'], {
+  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], {
     DEBIAN_FRONTEND: 'noninteractive',
   });
 }
 
 installPackages();
 compile();
-if (process.argv.includes('--tests')) installSecondPostgresql();
+if (process.argv.includes('--tests')) {
+  installSecondPostgresql();
+  installCurl();
+}

@@ -78,6 +78,8 @@ export class MigrationStore {
           destination: wanted.destination,
           status: 'created',
           created_by: JSON.stringify(wanted.user),
+          // Its preflight begins at once, and clients decode a date from the first answer on.
+          started_at: sql`clock_timestamp()`,
         })
         .onConflict((conflict) =>
           conflict

@@ -29,7 +29,7 @@ export interface Answer {
 }
 
 /** A server with two regions, its first user (`owner`), and whoever else is called for. */
-export async function startStage() {
+export async function startStage(regions: readonly [string, string] = ['here', 'there']) {
   const logger = pino({ level: 'silent' });
   const dir = await mkdtemp(join(tmpdir(), 'godwit-platform-'));
   const postgresql = await startEmbeddedPostgresql(join(dir, 'postgresql'));
@@ -46,7 +46,7 @@ export async function startStage() {
   };
   const server = await startServer({
     ...{ host: '127.0.0.1', port: 0, database: { url: postgresql.url }, token, logger },
-    registry: new Registry([await start('here'), await start('there')]),
+    registry: new Registry([await start(regions[0]), await start(regions[1])]),
     requestsPerMinute: 100_000,
     publicUrl: null,
   });
