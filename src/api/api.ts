@@ -12,6 +12,7 @@ import { Refusal } from '../shared/errors.js';
 import { authenticate } from './auth/authenticate.js';
 import { tokenRoutes } from './auth/token-routes.js';
 import type { ApiContext } from './context.js';
+import { documentErrors, errorComponents } from './documented-errors.js';
 import { answerError, noRoute } from './errors.js';
 import { accountRoutes } from './platform/account.js';
 import { addonRoutes } from './platform/addons.js';
@@ -85,6 +86,7 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
         version: '1',
       },
       components: {
+        responses: errorComponents,
         securitySchemes: {
           token: {
             type: 'http',
@@ -96,6 +98,7 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
       },
       security: [{ token: [] }, { session: [] }],
     },
+    transformObject: documentErrors,
     transform: (route) => {
       const transformed = jsonSchemaTransform(route);
       const isSecond = route.url.startsWith(anyRegion);

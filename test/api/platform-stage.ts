@@ -35,18 +35,18 @@ export async function startStage(regions: readonly [string, string] = ['here', '
   const postgresql = await startEmbeddedPostgresql(join(dir, 'postgresql'));
   const agentToken = newSecret();
   const token = newSecret();
-  const agents: Agent[] = [];
+  const agents = new Map<string, Agent>();
   const start = async (name: string) => {
     const agent = await startAgent({
       ...{ name, dir: join(dir, name), host: '127.0.0.1', port: 0, edgePort: 0 },
       ...{ token: agentToken, postgresql: null, logger },
     });
-    agents.push(agent);
+    agents.set(name, agent);
     return { name, url: `http://${agent.address}`, token: agentToken };
   };
+  const registry = new Registry([await start(regions[0]), await start(regions[1])]);
   const server = await startServer({
-    ...{ host: '127.0.0.1', port: 0, database: { url: postgresql.url }, token, logger },
-    registry: new Registry([await start(regions[0]), await start(regions[1])]),
+    ...{ host: '127.0.0.1', port: 0, database: { url: postgresql.url }, token, logger, registry },
     requestsPerMinute: 100_000,
     publicUrl: null,
   });
@@ -58,6 +58,9 @@ export async function startStage(regions: readonly [string, string] = ['here', '
   return {
     url,
     token,
+    /** Where everything is kept; no answer may say so. */
+    dir,
+    registry,
     /** Makes an account. @returns its API token */
     async join(username: string): Promise<string> {
       const made = newSecret();
@@ -83,10 +86,14 @@ export async function startStage(regions: readonly [string, string] = ['here', '
         json: isJson ? JSON.parse(text) : null,
       };
     },
+    async closeRegion(name: string): Promise<void> {
+      await agents.get(name)?.close({ stop: true });
+      agents.delete(name);
+    },
     async close(): Promise<void> {
       await pool.end();
       await server.close();
-      await Promise.all(agents.map((agent) => agent.close({ stop: true })));
+      await Promise.all([...agents.values()].map((agent) => agent.close({ stop: true })));
       await postgresql.stop();
       await rm(dir, { recursive: true, force: true });
     },

@@ -171,10 +171,17 @@ export function deploymentRoutes(context: ApiContext): FastifyPluginAsyncZod {
           description: 'As text, or as JSON for whoever accepts nothing but JSON.',
           params: ofDeployment,
           response: {
-            200: z.union([
-              z.string(),
-              z.object({ deployment: z.object({ id: z.string(), output: z.string() }) }),
-            ]),
+            200: {
+              description: 'All that was printed',
+              content: {
+                'text/plain': { schema: z.string() },
+                'application/json': {
+                  schema: z.object({
+                    deployment: z.object({ id: z.string(), output: z.string() }),
+                  }),
+                },
+              },
+            },
           },
         },
       },

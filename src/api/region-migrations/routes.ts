@@ -1,4 +1,4 @@
-import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { type FastifyPluginAsyncZod, validatorCompiler } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { phases } from '../../migration/migration.js';
 import { userOf } from '../auth/authenticate.js';
@@ -78,6 +78,10 @@ function createRoute(context: ApiContext): FastifyPluginAsyncZod {
     app.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => {
       done(null, text);
     });
+    // The schema of the body is for reading; the two dialects are told apart below.
+    app.setValidatorCompiler<z.ZodType>((part) =>
+      part.httpPart === 'body' ? (value) => ({ value }) : validatorCompiler(part),
+    );
     app.post(
       '/apps/:app/region_migrations',
       {
@@ -89,8 +93,6 @@ function createRoute(context: ApiContext): FastifyPluginAsyncZod {
           body: createBody,
           response: { 201: z.union([migrationShape, z.array(migrationShape)]) },
         },
-        // The schema is for reading; the two dialects are told apart below.
-        validatorCompiler: () => (value: unknown) => ({ value }),
       },
       async (request, reply) => {
         const { app: source, region } = await fullAppOf(context, request);
@@ -102,7 +104,7 @@ function createRoute(context: ApiContext): FastifyPluginAsyncZod {
           source: region.name,
           destination: wanted.destination,
           dstAppName: wanted.dstAppName || source.name,
-          idempotencyKey: mayRepeat.parse(request.headers)['idempotency-key'] ?? null,
+          idempotencyKey: request.headers['idempotency-key'] ?? null,
         });
         const shown = presentMigration(migration);
         return reply.status(201).send(wanted.isDocumentedForm ? [shown] : shown);
