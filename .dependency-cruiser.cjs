@@ -6,6 +6,7 @@ const rooms = [
   'server',
   'api',
   'migration',
+  'events',
   'agent',
   'region',
   'postgresql',
@@ -22,7 +23,7 @@ const downwardsOnly = rooms.flatMap((room, floor) =>
 );
 
 /** The control plane and the agent meet only over the region protocol; only `dev` and `cli` start both. */
-const strangers = ['server', 'api', 'migration'].map((room) => ({
+const strangers = ['server', 'api', 'migration', 'events'].map((room) => ({
   name: `${room}-does-not-know-agent`,
   severity: 'error',
   from: { path: `^src/${room}/` },

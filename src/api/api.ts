@@ -24,6 +24,7 @@ import { collaboratorRoutes } from './platform/collaborators.js';
 import { containerRoutes } from './platform/containers.js';
 import { deploymentRoutes } from './platform/deployments.js';
 import { domainRoutes } from './platform/domains.js';
+import { eventRoutes } from './platform/events.js';
 import { logDrainRoutes } from './platform/log-drains.js';
 import { logLineRoutes, logRoutes } from './platform/logs.js';
 import { notifierRoutes } from './platform/notifiers.js';
@@ -128,6 +129,7 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
           await guarded.register(accountRoutes(context));
           await guarded.register(tokenRoutes(context));
           await guarded.register(appRoutes(context));
+          await guarded.register(eventRoutes(context));
           await guarded.register(variableRoutes(context));
           await guarded.register(containerRoutes(context));
           await guarded.register(operationRoutes(context));

@@ -1,3 +1,4 @@
+import type { EventLog } from '../events/event-log.js';
 import type { Migrations } from '../migration/migrations.js';
 import { type App, type Collaborator, id, type User } from '../region/model.js';
 import type { Region } from '../region/region.js';
@@ -25,6 +26,7 @@ export interface Asking {
 export interface ApiContext {
   readonly registry: Registry;
   readonly migrations: Migrations;
+  readonly events: EventLog;
   readonly accounts: Accounts;
   readonly signer: Signer;
   readonly logger: Logger;
@@ -107,6 +109,17 @@ function collaborationOf(user: User, app: App): Collaborator | undefined {
 export function requireOwner(request: Pick<Asking, 'user'>, app: App): void {
   if (app.owner.id === userOf(request).id) return;
   throw new Refusal('forbidden', `Only ${app.owner.username}, who owns ${app.name}, may do this.`);
+}
+
+/** Notes what the user has done to an app. No secret may be in `data`. */
+export async function noteEvent(
+  { events }: ApiContext,
+  request: Pick<Asking, 'user'>,
+  app: Pick<App, 'id' | 'name'>,
+  type: string,
+  data: Record<string, unknown>,
+): Promise<void> {
+  await events.note({ user: userOf(request), appId: app.id, appName: app.name, type, data });
 }
 
 /** Base of the addresses that the API gives to clients. */

@@ -18,6 +18,8 @@ export interface EngineParts {
   /** Where the durable workflows are kept; the same PostgreSQL. */
   readonly databaseUrl: string;
   readonly regions: Regions & { names(): readonly string[] };
+  /** What whoever leads does beside, again and again. */
+  readonly chores: readonly (() => Promise<void>)[];
   readonly logger: Logger;
 }
 
@@ -199,9 +201,11 @@ export class Engine implements Migrations {
     this.#looking ??= (async () => {
       while (this.#lookAgain) {
         this.#lookAgain = false;
-        await this.#keepRunning().catch((error) => {
-          this.#parts.logger.error({ err: error }, 'cannot look for interrupted phases');
-        });
+        for (const chore of [() => this.#keepRunning(), ...this.#parts.chores]) {
+          await chore().catch((error) => {
+            this.#parts.logger.error({ err: error }, 'cannot look for what is to be done');
+          });
+        }
       }
       this.#looking = null;
     })();

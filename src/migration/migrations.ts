@@ -1,9 +1,11 @@
-import type { App } from '../region/model.js';
+import type { App, User } from '../region/model.js';
 import type { Migration, PhaseName, StepRecord } from './migration.js';
 
 /** What is asked for when a migration is created. */
 export interface NewMigration {
   readonly app: App;
+  /** Who asks for it. */
+  readonly user: User;
   readonly source: string;
   readonly destination: string;
   readonly dstAppName: string;

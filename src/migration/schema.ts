@@ -1,10 +1,12 @@
 import { type ColumnType, type Generated, type Kysely, sql } from 'kysely';
+import type { EventTables } from '../events/schema.js';
+import type { User } from '../region/model.js';
 import type { PhaseName, Progress, Status, StepStatus, SwitchReport } from './migration.js';
 
 type CreationTime = ColumnType<Date, never, never>;
 type NullableTime = ColumnType<Date | null, Date | null, Date | null>;
 
-export interface MigrationTables {
+export interface MigrationTables extends EventTables {
   migrations: {
     id: string;
     app_id: string;
@@ -31,6 +33,8 @@ export interface MigrationTables {
     version: Generated<string>;
     /** The version at which the migration itself, not a step of it, changed last. */
     changed_in: Generated<string>;
+    /** Who asked for it. */
+    created_by: ColumnType<User, string, never>;
     created_at: CreationTime;
     started_at: NullableTime;
     finished_at: NullableTime;
@@ -119,6 +123,7 @@ export async function createMigrationTables(db: Kysely<MigrationTables>): Promis
         switch jsonb,
         version bigint NOT NULL DEFAULT 1,
         changed_in bigint NOT NULL DEFAULT 1,
+        created_by jsonb NOT NULL,
         created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         started_at timestamptz,
         finished_at timestamptz

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
+import type { NewEvent } from '../events/event.js';
+import { eventRow } from '../events/event-log.js';
 import { Refusal } from '../shared/errors.js';
 import {
   closedStatuses,
@@ -75,6 +77,7 @@ export class MigrationStore {
           source: wanted.source,
           destination: wanted.destination,
           status: 'created',
+          created_by: JSON.stringify(wanted.user),
           // Its preflight begins at once, and clients decode a date from the first answer on.
           started_at: sql`clock_timestamp()`,
         })
@@ -87,6 +90,17 @@ export class MigrationStore {
         .executeTakeFirst();
       if (created.numInsertedOrUpdatedRows === 1n) {
         await noteRequest(tx, app.id, key, request, fresh);
+        const begun = eventRow({
+          ...{ user: wanted.user, appId: app.id, appName: app.name },
+          type: 'start_region_migration',
+          data: {
+            migration_id: fresh,
+            source: wanted.source,
+            destination: wanted.destination,
+            dst_app_name: wanted.dstAppName,
+          },
+        });
+        await tx.insertInto('events').values(begun).execute();
         return fresh;
       }
       const faster = await repeated();
@@ -197,16 +211,25 @@ export class MigrationStore {
 
   /** Ends a run, unless another has taken its place. */
   async end(run: Run, status: Status): Promise<void> {
-    await this.#db
-      .updateTable('migrations')
-      .set({
-        status,
-        failed_phase: status === 'error' || status === 'preflight-error' ? run.phase : null,
-        finished_at: sql`now()`,
-      })
-      .where('id', '=', run.migration)
-      .where('run_number', '=', run.number)
-      .execute();
+    await this.#db.transaction().execute(async (tx) => {
+      const row = await tx
+        .updateTable('migrations')
+        .set({
+          status,
+          failed_phase: status === 'error' || status === 'preflight-error' ? run.phase : null,
+          finished_at: sql`now()`,
+        })
+        .where('id', '=', run.migration)
+        .where('run_number', '=', run.number)
+        .where('status', 'in', ['running', 'aborting'])
+        .returningAll()
+        .executeTakeFirst();
+      if (!row || !closedStatuses.includes(status)) return;
+      await tx
+        .insertInto('events')
+        .values(eventRow(endOf(row)))
+        .execute();
+    });
   }
 
   /** Whether this run is still the one that should be going on. */
@@ -360,6 +383,23 @@ export class MigrationStore {
       ),
     );
   }
+}
+
+function endOf(row: MigrationRow): NewEvent {
+  return {
+    user: row.created_by,
+    appId: row.app_id,
+    appName: row.src_app_name,
+    type: 'end_region_migration',
+    data: {
+      migration_id: row.id,
+      source: row.source,
+      destination: row.destination,
+      dst_app_name: row.dst_app_name,
+      new_app_id: row.new_app_id,
+      status: row.status,
+    },
+  };
 }
 
 const runRequest = (id: string, phase: PhaseName) => `run ${phase} of ${id}`;

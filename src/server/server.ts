@@ -4,6 +4,9 @@ import { buildApi } from '../api/api.js';
 import { Accounts } from '../api/auth/accounts.js';
 import { type AccountTables, createAccountTables } from '../api/auth/schema.js';
 import { Signer } from '../api/auth/signer.js';
+import { EventLog } from '../events/event-log.js';
+import { createEventTables, type EventTables } from '../events/schema.js';
+import { Webhooks } from '../events/webhooks.js';
 import { Engine } from '../migration/engine.js';
 import type { MigrationTables } from '../migration/schema.js';
 import type { Registry } from '../region/registry.js';
@@ -50,17 +53,23 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const accounts = new Accounts(accountTables);
   await accounts.ensureUser({ username: 'owner', email: 'owner@godwit.localhost' }, token);
   const db = new Kysely<MigrationTables>({ dialect });
-  const migrations = new Engine({ db, databaseUrl, regions: registry, logger });
+  const signer = await Signer.open(accountTables);
+  const eventTables = new Kysely<EventTables>({ dialect });
+  await createEventTables(eventTables);
+  const events = new EventLog(eventTables);
+  const sign = (text: string) => signer.signDetached(text);
+  const webhooks = new Webhooks({ events, registry, sign, logger });
+  const chores = [() => webhooks.dispatch()];
+  const migrations = new Engine({ db, databaseUrl, regions: registry, chores, logger });
   let lose: (why: Error) => void = () => undefined;
   const lost = new Promise<Error>((resolve) => {
     lose = resolve;
   });
   await migrations.start(lose);
 
-  const signer = await Signer.open(accountTables);
   const { publicUrl, requestsPerMinute } = options;
   const api = await buildApi(
-    { registry, migrations, accounts, signer, logger, publicUrl },
+    { registry, migrations, events, accounts, signer, logger, publicUrl },
     {
       requestsPerMinute,
       checkHealth: async () => {

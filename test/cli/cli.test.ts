@@ -3,8 +3,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
+import { main } from '../../src/cli/program.js';
 import { until } from '../../src/shared/until.js';
 import { birdLog, program, Stage } from '../e2e/stage.js';
 
@@ -42,6 +43,25 @@ function godwit(line: string, env: Record<string, string> = {}): Promise<Run> {
   });
 }
 
+/** The same in this process, for command lines that end soon and badly. */
+async function inHere(line: string, env: Record<string, string> = {}): Promise<Run> {
+  const asOwner = { GODWIT_URL: stage.ready.api, GODWIT_TOKEN: stage.ready.token };
+  for (const [name, value] of Object.entries({ ...asOwner, ...env })) vi.stubEnv(name, value);
+  const said = { out: '', err: '' };
+  const hear = (stream: NodeJS.WriteStream, name: 'out' | 'err') =>
+    vi.spyOn(stream, 'write').mockImplementation((text) => {
+      said[name] += text;
+      return true;
+    });
+  const spies = [hear(process.stdout, 'out'), hear(process.stderr, 'err')];
+  try {
+    return { code: await main(line.split(' ').filter((word) => word !== '')), ...said };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+    vi.unstubAllEnvs();
+  }
+}
+
 /** Runs a command line that must succeed. @returns what it printed */
 async function done(line: string): Promise<string> {
   const { code, out, err } = await godwit(line);
@@ -64,7 +84,7 @@ it('takes an application from its first line to another region', async () => {
   expect(await done('addons-add postgresql -a birds')).toMatch(
     /It brings DATABASE_URL, SCALINGO_POSTGRESQL_URL/,
   );
-  expect(await done('addons -a birds')).toMatch(/postgresql 18 +postgresql-sandbox +running/);
+  expect(await done('addons -a birds')).toMatch(/PostgreSQL 18 +postgresql-sandbox +running/);
   expect(await done('env-set SEED_ROWS=40 MOTTO=a=b -a birds')).toBe(
     'Set SEED_ROWS, MOTTO. See it: godwit restart --app birds',
   );
@@ -164,18 +184,18 @@ describe('wrong use', () => {
     ['server --port 99999', /A port is 0 to 65535/],
   ];
   it.each(cases)('godwit %s', async (line, says) => {
-    const { code, out, err } = await godwit(line);
+    const { code, out, err } = await inHere(line);
     expect({ code, out }, err).toEqual({ code: 2, out: '' });
     expect(err).toMatch(says);
     expect(err).not.toMatch(/\n\s+at /);
   });
 
   it('without an address', async () => {
-    expect(await godwit('apps', { GODWIT_URL: '' })).toMatchObject({
+    expect(await inHere('apps', { GODWIT_URL: '' })).toMatchObject({
       code: 2,
       err: expect.stringMatching(/Set GODWIT_URL and GODWIT_TOKEN/),
     });
-    expect(await godwit('apps', { GODWIT_URL: 'somewhere' })).toMatchObject({
+    expect(await inHere('apps', { GODWIT_URL: 'somewhere' })).toMatchObject({
       code: 2,
       err: expect.stringMatching(/"somewhere", which is no address/),
     });
@@ -183,7 +203,7 @@ describe('wrong use', () => {
 
   it('with a folder that has no Procfile', async () => {
     await mkdir(join(folder, 'bare'), { recursive: true });
-    expect(await godwit(`deploy ${folder}/bare -a birds`)).toMatchObject({
+    expect(await inHere(`deploy ${folder}/bare -a birds`)).toMatchObject({
       code: 2,
       err: expect.stringMatching(/has no Procfile\. Add one/),
     });
@@ -201,19 +221,23 @@ describe('what fails', () => {
     ['create Not_A_Name', {}, /name/],
     ['addons-add mysterydb -a birds', {}, /mysterydb/],
     ['env-unset NOTHING -a birds', {}, /no variable NOTHING/],
-    ['server --regions-file /nowhere --token-file /nowhere', {}, /regions file/],
   ];
   it.each(cases)('godwit %s %o', async (line, env, says) => {
-    const { code, out, err } = await godwit(line, env);
+    const { code, out, err } = await inHere(line, env);
     expect({ code, out }, err).toEqual({ code: 1, out: '' });
     expect(err).toMatch(says);
     expect(err.trim().split('\n')).toHaveLength(1);
   });
 
+  it('a server that cannot read its regions', async () => {
+    const { code, err } = await godwit('server --regions-file /nowhere --token-file /nowhere');
+    expect([code, err]).toEqual([1, expect.stringMatching(/regions file/)]);
+  });
+
   it('an archive that is none', async () => {
     await writeFile(join(folder, 'not.tar.gz'), 'not an archive');
     await done('create heron');
-    const { code, err } = await godwit(`deploy ${folder}/not.tar.gz -a heron`);
+    const { code, err } = await inHere(`deploy ${folder}/not.tar.gz -a heron`);
     expect(code).toBe(1);
     expect(err).toMatch(/no \.tar\.gz archive, or a damaged one/);
   });

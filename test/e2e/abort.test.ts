@@ -75,7 +75,6 @@ describe('aborting leaves nothing, and the source as it was', () => {
     ['prepare', /Import/],
     ['data', /Provision/],
     ['data', /Copy/],
-    ['finalize', /Hold/],
     ['finalize', /Switch/],
     ['finalize', /Start/],
   ] as const)('in the middle of %s, at %s', async (phase, step) => {

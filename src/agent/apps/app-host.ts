@@ -82,12 +82,17 @@ export class AppHost {
       value,
       from: null,
     }));
+    // Several addons of one product bring the same names: from the second on they are numbered.
+    const counts = new Map<string, number>();
     const provided = record.addons.flatMap(({ id }) =>
-      Object.entries(this.#parts.databases.variables(id))
-        .filter(([name]) => !Object.hasOwn(record.variables, name))
-        .map(([name, value]) => ({ name, value, from: id })),
+      Object.entries(this.#parts.databases.variables(id)).map(([name, value]) => {
+        const count = (counts.get(name) ?? 0) + 1;
+        counts.set(name, count);
+        return { name: count === 1 ? name : `${name}_${count}`, value, from: id };
+      }),
     );
-    return [...provided, ...own].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const others = provided.filter(({ name }) => !Object.hasOwn(record.variables, name));
+    return [...others, ...own].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 }
 

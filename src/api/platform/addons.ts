@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Addon, App } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
 import { newId } from '../../shared/ids.js';
-import { type ApiContext, appOf, fullAppOf, regionOf } from '../context.js';
+import { type ApiContext, appOf, fullAppOf, noteEvent, regionOf } from '../context.js';
 import { addonShape, planShape, presentAddon, presentPlan } from './addon-shape.js';
 
 const tags = ['Addons'];
@@ -102,6 +102,7 @@ export function addonRoutes(context: ApiContext): FastifyPluginAsyncZod {
           version: options?.version ?? null,
           role: 'primary',
         });
+        await noteEvent(context, request, app, 'new_addon', eventData(addon));
         const [now, { offers }] = await Promise.all([
           region.findApp({ ref: app.id }),
           region.describe({}),
@@ -161,8 +162,9 @@ export function addonRoutes(context: ApiContext): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const { app, region } = await fullAppOf(context, request);
-        const { id } = addonOf(app, request.params.id);
-        await region.removeAddon({ app: app.id, addon: id });
+        const addon = addonOf(app, request.params.id);
+        await region.removeAddon({ app: app.id, addon: addon.id });
+        await noteEvent(context, request, app, 'delete_addon', eventData(addon));
         return reply.status(204).send(null);
       },
     );
@@ -180,3 +182,9 @@ function addonOf(app: App, id: string): Addon {
   if (found) return found;
   throw Refusal.notFound('Addon', `${app.name} has no addon ${id}. List them to see their ids.`);
 }
+
+const eventData = ({ id, product, plan }: Addon) => ({
+  addon_provider_name: product,
+  plan_name: plan,
+  resource_id: id,
+});

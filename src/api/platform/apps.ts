@@ -5,7 +5,15 @@ import type { Region } from '../../region/region.js';
 import { Refusal } from '../../shared/errors.js';
 import { newId } from '../../shared/ids.js';
 import { userOf } from '../auth/authenticate.js';
-import { type ApiContext, appOf, fullAppOf, maySee, regionOf, requireOwner } from '../context.js';
+import {
+  type ApiContext,
+  appOf,
+  fullAppOf,
+  maySee,
+  noteEvent,
+  regionOf,
+  requireOwner,
+} from '../context.js';
 import { appShape, lookAtApp, presentApp } from './app-shape.js';
 
 const tags = ['Apps'];
@@ -82,6 +90,7 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
         if (stack !== app.stack) {
           app = await region.setSettings({ app: app.id, settings: {}, stack });
         }
+        await noteEvent(context, request, app, 'new_app', {});
         return reply.status(201).send({ app: await lookAtApp({ app, region }) });
       },
     );
@@ -130,7 +139,16 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
         };
         const stack = stack_id;
         let changed = await region.setSettings({ app: app.id, settings, stack });
-        if (heir) changed = await region.transferApp({ app: app.id, owner: heir });
+        await noteEvent(context, request, app, 'edit_app', {
+          force_https,
+          sticky_session,
+          router_logs,
+        });
+        if (heir) {
+          changed = await region.transferApp({ app: app.id, owner: heir });
+          const owners = { old_owner: app.owner, new_owner: heir };
+          await noteEvent(context, request, app, 'transfer_app', owners);
+        }
         return { app: await lookAtApp({ app: changed, region }) };
       },
     );
@@ -151,6 +169,8 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
         requireOwner(request, app);
         requireName(app, 'current_name', request.body.current_name);
         const renamed = await region.renameApp({ app: app.id, name: request.body.new_name });
+        const names = { old_name: app.name, new_name: renamed.name };
+        await noteEvent(context, request, app, 'rename_app', names);
         return { app: await lookAtApp({ app: renamed, region }) };
       },
     );
@@ -171,6 +191,7 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
         requireOwner(request, app);
         requireName(app, 'current_name', request.query.current_name);
         await region.deleteApp({ app: app.id });
+        await noteEvent(context, request, app, 'delete_app', {});
         return reply.status(204).send(null);
       },
     );

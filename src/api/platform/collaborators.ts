@@ -11,6 +11,7 @@ import {
   baseUrl,
   type Found,
   maySee,
+  noteEvent,
   regionOf,
   requireOwner,
 } from '../context.js';
@@ -130,6 +131,8 @@ export function collaboratorRoutes(context: ApiContext): FastifyPluginAsyncZod {
           app: found.app.id,
           attachment: { kind: 'collaborator', item: accepted },
         });
+        const data = { collaborator: user };
+        await noteEvent(context, request, app, 'accept_collaborator', data);
         return lookAtApp({ app, region: found.region });
       },
     );
@@ -189,6 +192,8 @@ export function collaboratorRoutes(context: ApiContext): FastifyPluginAsyncZod {
         };
         const attachment = { kind: 'collaborator' as const, item };
         await region.attach({ app: app.id, attachment });
+        const data = { collaborator: { email } };
+        await noteEvent(context, request, app, 'new_collaborator', data);
         const base = `${baseUrl(context, request)}/regions/${region.name}/v1`;
         const invitation_link = token && `${base}/apps/collaboration?token=${token}`;
         return reply.status(201).send({ collaborator: { ...present(app, item), invitation_link } });
@@ -231,8 +236,10 @@ export function collaboratorRoutes(context: ApiContext): FastifyPluginAsyncZod {
       async (request, reply) => {
         const { app, region } = await appOf(context, request);
         requireOwner(request, app);
-        const { id } = collaboratorOf(app, request.params.id);
+        const { id, email, username } = collaboratorOf(app, request.params.id);
         await region.detach({ app: app.id, kind: 'collaborator', id });
+        const data = { collaborator: { id, email, username } };
+        await noteEvent(context, request, app, 'delete_collaborator', data);
         return reply.status(204).send(null);
       },
     );

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type App, formationEntry } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
 import { derivedId, newId } from '../../shared/ids.js';
-import { type ApiContext, appOf, baseUrl, type Found } from '../context.js';
+import { type ApiContext, appOf, baseUrl, type Found, noteEvent } from '../context.js';
 import { containerSize, onlySize, sizeOf } from './container-size.js';
 
 const tags = ['Containers'];
@@ -143,6 +143,8 @@ export function containerRoutes(context: ApiContext): FastifyPluginAsyncZod {
         const operation = newId();
         const formation = containers.map(({ name, amount }) => ({ name, amount }));
         const scaled = await region.scale({ app: app.id, formation, operation });
+        const data = { previous_containers: amounts(app), containers: amounts(scaled) };
+        await noteEvent(context, request, app, 'scale', data);
         return reply
           .status(202)
           .header('location', addressOf(found, operation, request))
@@ -168,6 +170,8 @@ export function containerRoutes(context: ApiContext): FastifyPluginAsyncZod {
         const given = request.body?.scope ?? [];
         const meant = typeof given === 'string' ? [given] : given;
         await found.region.restart({ app: found.app.id, scope: meant, operation });
+        const scope = meant.length > 0 ? meant : null;
+        await noteEvent(context, request, found.app, 'restart', { scope });
         return reply
           .status(202)
           .header('location', addressOf(found, operation, request))
@@ -182,9 +186,13 @@ export function containerRoutes(context: ApiContext): FastifyPluginAsyncZod {
         async (request, reply) => {
           const { app, region } = await appOf(context, request);
           await region[verb]({ app: app.id });
+          await noteEvent(context, request, app, `${verb}_app`, {});
           return reply.status(202).send(undefined);
         },
       );
     }
   };
 }
+
+const amounts = ({ formation }: App) =>
+  Object.fromEntries(formation.map(({ name, amount }) => [name, amount]));

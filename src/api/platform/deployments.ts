@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type Deployment, hostStack } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
 import { userOf } from '../auth/authenticate.js';
-import { type ApiContext, type Asking, appOf, baseUrl, type Found } from '../context.js';
+import { type ApiContext, type Asking, appOf, baseUrl, type Found, noteEvent } from '../context.js';
 import { meta, pageOf, paging } from './pagination.js';
 import { sourceOfUrl } from './sources.js';
 
@@ -113,6 +113,13 @@ export function deploymentRoutes(context: ApiContext): FastifyPluginAsyncZod {
           source,
           gitRef: request.body.deployment.git_ref ?? undefined,
           pusher: userOf(request),
+        });
+        await noteEvent(context, request, found.app, 'deployment', {
+          deployment_id: deployment.id,
+          deployment_type: 'archive',
+          pusher: userOf(request).username,
+          git_ref: request.body.deployment.git_ref ?? null,
+          status: deployment.status,
         });
         const base = baseUrl(context, request);
         return reply.status(201).send({ deployment: present(found, base, deployment) });

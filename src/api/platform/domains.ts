@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { App, Domain } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
 import { newId } from '../../shared/ids.js';
-import { type ApiContext, appOf, fullAppOf } from '../context.js';
+import { type ApiContext, appOf, fullAppOf, noteEvent } from '../context.js';
 
 const tags = ['Domains'];
 const ofApp = z.object({ app: z.string() });
@@ -123,6 +123,8 @@ export function domainRoutes(context: ApiContext): FastifyPluginAsyncZod {
         const createdAt = new Date().toISOString();
         const domain = { id: newId(), name: name.toLowerCase(), canonical, createdAt };
         await region.addDomain({ app: app.id, domain });
+        const data = { hostname: domain.name, ssl: false };
+        await noteEvent(context, request, app, 'new_domain', data);
         return reply.status(201).send({ domain: present(app, domain) });
       },
     );
@@ -167,8 +169,9 @@ export function domainRoutes(context: ApiContext): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const { app, region } = await fullAppOf(context, request);
-        const { id } = domainOf(app, request.params.id);
+        const { id, name } = domainOf(app, request.params.id);
         await region.removeDomain({ app: app.id, domain: id });
+        await noteEvent(context, request, app, 'delete_domain', { hostname: name });
         return reply.status(204).send(null);
       },
     );

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Notifier } from '../../region/attachments.js';
 import type { App } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
-import { type ApiContext, fullAppOf } from '../context.js';
+import { type ApiContext, fullAppOf, noteEvent } from '../context.js';
 import { eventTypes } from './event-types.js';
 import { notificationPlatforms } from './notification-platforms.js';
 
@@ -141,6 +141,7 @@ export function notifierRoutes(context: ApiContext): FastifyPluginAsyncZod {
         );
         const attachment = { kind: 'notifier' as const, item };
         await region.attach({ app: app.id, attachment });
+        await noteEvent(context, request, app, 'new_notifier', { notifier_name: item.name });
         return reply.status(201).send({ notifier: present(app, item) });
       },
     );
@@ -177,8 +178,9 @@ export function notifierRoutes(context: ApiContext): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const { app, region } = await fullAppOf(context, request);
-        const { id } = notifierOf(app, request.params.id);
+        const { id, name } = notifierOf(app, request.params.id);
         await region.detach({ app: app.id, kind: 'notifier', id });
+        await noteEvent(context, request, app, 'delete_notifier', { notifier_name: name });
         return reply.status(204).send(null);
       },
     );

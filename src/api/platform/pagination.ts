@@ -37,19 +37,28 @@ export const meta = z
 /** One page of a list, and where it is. */
 export function pageOf<T>(
   all: readonly T[],
-  { page, per_page }: z.infer<typeof paging>,
+  asked: z.infer<typeof paging>,
 ): { items: T[]; meta: z.infer<typeof meta> } {
-  const pages = Math.max(1, Math.ceil(all.length / per_page));
+  const { page, per_page } = asked;
   return {
     items: all.slice((page - 1) * per_page, page * per_page),
-    meta: {
-      pagination: {
-        current_page: page,
-        prev_page: page > 1 ? page - 1 : null,
-        next_page: page < pages ? page + 1 : null,
-        total_pages: pages,
-        total_count: all.length,
-      },
+    meta: paginationOf(all.length, asked),
+  };
+}
+
+/** Where in a list of so many a page is. */
+export function paginationOf(
+  count: number,
+  { page, per_page }: z.infer<typeof paging>,
+): z.infer<typeof meta> {
+  const pages = Math.max(1, Math.ceil(count / per_page));
+  return {
+    pagination: {
+      current_page: page,
+      prev_page: page > 1 ? page - 1 : null,
+      next_page: page < pages ? page + 1 : null,
+      total_pages: pages,
+      total_count: count,
     },
   };
 }

@@ -5,7 +5,7 @@ import type { ScmLink } from '../../region/attachments.js';
 import type { App } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
 import { userOf } from '../auth/authenticate.js';
-import { type ApiContext, appOf, fullAppOf, maySee, regionOf } from '../context.js';
+import { type ApiContext, appOf, fullAppOf, maySee, noteEvent, regionOf } from '../context.js';
 import { meta, pageOf, paging } from './pagination.js';
 
 const tags = ['SCM link'];
@@ -168,6 +168,8 @@ export function scmLinkRoutes(context: ApiContext): FastifyPluginAsyncZod {
         );
         const attachment = { kind: 'scmLink' as const, item };
         await region.attach({ app: app.id, attachment });
+        const data = { ...repositoryNamed(item), linker_username: userOf(request).username };
+        await noteEvent(context, request, app, 'link_scm', data);
         return reply.status(201).send({ scm_repo_link: present(app, item) });
       },
     );
@@ -204,7 +206,10 @@ export function scmLinkRoutes(context: ApiContext): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const { app, region } = await fullAppOf(context, request);
-        await region.detach({ app: app.id, kind: 'scmLink', id: linkOf(app).id });
+        const link = linkOf(app);
+        await region.detach({ app: app.id, kind: 'scmLink', id: link.id });
+        const data = { ...repositoryNamed(link), unlinker_username: userOf(request).username };
+        await noteEvent(context, request, app, 'unlink_scm', data);
         return reply.status(204).send(null);
       },
     );
@@ -229,6 +234,11 @@ function changed(known: ScmLink, given: z.infer<typeof changes>): ScmLink {
 const types: Record<string, string> = { 'github.com': 'github', 'gitlab.com': 'gitlab' };
 
 /** @throws Refusal `invalid` when an address is that of no repository */
+const repositoryNamed = ({ url, owner, repo }: Pick<ScmLink, 'url' | 'owner' | 'repo'>) => ({
+  repo_name: `${owner}/${repo}`,
+  source: url,
+});
+
 function repositoryOf(source: string): Pick<ScmLink, 'type' | 'url' | 'owner' | 'repo'> {
   const url = URL.canParse(source) ? new URL(source) : null;
   const path = url?.pathname.replace(/^\/+|\/+$|\.git\/*$/g, '').split('/') ?? [];

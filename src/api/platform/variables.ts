@@ -4,7 +4,7 @@ import { resolveAliases } from '../../region/aliases.js';
 import { type App, type Variable, variableName, variableValue } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
 import { derivedId } from '../../shared/ids.js';
-import { type ApiContext, fullAppOf } from '../context.js';
+import { type ApiContext, fullAppOf, noteEvent } from '../context.js';
 
 const tags = ['Variables'];
 const ofApp = z.object({ app: z.string() });
@@ -63,6 +63,7 @@ export function variableRoutes(context: ApiContext): FastifyPluginAsyncZod {
         const { app, region } = await fullAppOf(context, request);
         const { name, value } = request.body.variable;
         await region.changeVariables({ app: app.id, set: { [name]: value }, unset: [] });
+        await noteEvent(context, request, app, 'new_variable', { name });
         return reply.status(201).send({ variable: { id: idOf(app, name), name, value } });
       },
     );
@@ -84,6 +85,13 @@ export function variableRoutes(context: ApiContext): FastifyPluginAsyncZod {
           request.body.variables.map(({ name, value }) => [name, value]),
         );
         const changed = await region.changeVariables({ app: app.id, set, unset: [] });
+        const had = new Set(app.variables.map(({ name }) => name));
+        const names = Object.keys(set).map((name) => ({ name }));
+        await noteEvent(context, request, app, 'edit_variables', {
+          new_vars: names.filter(({ name }) => !had.has(name)),
+          updated_vars: names.filter(({ name }) => had.has(name)),
+          deleted_vars: [],
+        });
         const given = changed.variables.filter(({ name }) => Object.hasOwn(set, name));
         return { variables: present(changed, given) };
       },
@@ -105,6 +113,7 @@ export function variableRoutes(context: ApiContext): FastifyPluginAsyncZod {
         const name = nameOf(app, request.params.id);
         const { value } = request.body.variable;
         await region.changeVariables({ app: app.id, set: { [name]: value }, unset: [] });
+        await noteEvent(context, request, app, 'edit_variable', { name });
         return { variable: { id: request.params.id, name, value } };
       },
     );
@@ -123,6 +132,7 @@ export function variableRoutes(context: ApiContext): FastifyPluginAsyncZod {
         const { app, region } = await fullAppOf(context, request);
         const name = ownNameOf(app, request.params.id);
         await region.changeVariables({ app: app.id, set: {}, unset: [name] });
+        await noteEvent(context, request, app, 'delete_variable', { name });
         return reply.status(204).send(null);
       },
     );
@@ -142,6 +152,11 @@ export function variableRoutes(context: ApiContext): FastifyPluginAsyncZod {
         const { app, region } = await fullAppOf(context, request);
         const unset = request.body.variable_ids.map((id) => ownNameOf(app, id));
         await region.changeVariables({ app: app.id, set: {}, unset });
+        await noteEvent(context, request, app, 'edit_variables', {
+          new_vars: [],
+          updated_vars: [],
+          deleted_vars: unset.map((name) => ({ name })),
+        });
         return reply.status(204).send(null);
       },
     );

@@ -1,7 +1,8 @@
 import { type FastifyPluginAsyncZod, validatorCompiler } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { phases } from '../../migration/migration.js';
-import { type ApiContext, appOf } from '../context.js';
+import { userOf } from '../auth/authenticate.js';
+import { type ApiContext, appOf, fullAppOf } from '../context.js';
 import { createBody, readCreateRequest } from './dialect.js';
 import { migrationEventRoutes } from './events.js';
 import { migrationOf, ofApp, ofMigration } from './migration-of.js';
@@ -58,6 +59,7 @@ export function regionMigrationRoutes(context: ApiContext): FastifyPluginAsyncZo
         },
       },
       async (request, reply) => {
+        await fullAppOf(context, request);
         const key = request.headers['idempotency-key'] ?? null;
         await migrations.run(await migrationOf(context, request), request.body.step, key);
         return reply.status(204).send(null);
@@ -93,11 +95,12 @@ function createRoute(context: ApiContext): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        const { app: source, region } = await appOf(context, request);
+        const { app: source, region } = await fullAppOf(context, request);
         const body: unknown = request.body;
         const wanted = readCreateRequest(typeof body === 'string' ? body : '');
         const migration = await context.migrations.create({
           app: source,
+          user: userOf(request),
           source: region.name,
           destination: wanted.destination,
           dstAppName: wanted.dstAppName || source.name,

@@ -66,7 +66,7 @@ describe('an archive', () => {
 
   it('ends where it says so, whatever comes after', async () => {
     const file = await written([procfile]);
-    const whole = Buffer.concat([gunzipSync(await readFile(file)), Buffer.alloc(300_000_000)]);
+    const whole = Buffer.concat([gunzipSync(await readFile(file)), Buffer.alloc(50_000_000)]);
     await writeFile(file, gzipSync(whole));
     expect(await inspectArchive(file)).toMatchObject({ procfile: procfile.text });
   });

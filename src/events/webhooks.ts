@@ -1,0 +1,113 @@
+import { DBOS } from '@dbos-inc/dbos-sdk';
+import { request } from 'undici';
+import { z } from 'zod';
+import type { Notifier } from '../region/attachments.js';
+import type { App } from '../region/model.js';
+import type { Registry } from '../region/registry.js';
+import { derivedId } from '../shared/ids.js';
+import type { Logger } from '../shared/logging.js';
+import { type Event, presentEvent } from './event.js';
+import type { EventLog } from './event-log.js';
+
+/** Events that notifiers are told of. */
+const types = ['start_region_migration', 'end_region_migration'];
+/** How often, and after how many seconds, a webhook that does not answer well is tried again. */
+const retries = { retriesAllowed: true, maxAttempts: 8, intervalSeconds: 1, backoffRate: 3 };
+/** How long a webhook may take to answer, in milliseconds. */
+const patience = 10_000;
+
+/** With this header a webhook proves where it comes from. */
+export const signatureHeader = 'godwit-signature';
+
+export interface WebhooksParts {
+  readonly events: EventLog;
+  readonly registry: Pick<Registry, 'names' | 'get'>;
+  /** Signs a text: a JSON Web Signature without the text itself (RFC 7515, appendix F). */
+  readonly sign: (text: string) => Promise<string>;
+  readonly logger: Logger;
+}
+
+/**
+ * Tells the webhooks among an app's notifiers of events, durably and apart from everything else:
+ * one workflow an event, one step a notifier, tried again with growing pauses.
+ */
+export class Webhooks {
+  readonly #parts: WebhooksParts;
+  readonly #tell: (event: Event) => Promise<void>;
+
+  constructor(parts: WebhooksParts) {
+    this.#parts = parts;
+    this.#tell = DBOS.registerWorkflow((event: Event) => this.#tellAll(event), {
+      name: 'tell of event',
+      maxRecoveryAttempts: 1_000_000,
+    });
+  }
+
+  /** Begins to tell of what has happened since. For whoever runs the workflows. */
+  async dispatch(): Promise<void> {
+    const { events } = this.#parts;
+    for (const event of await events.untold(types)) {
+      await DBOS.startWorkflow(this.#tell, { workflowID: `event/${event.id}` })(event);
+      await events.markTold(event.id);
+    }
+  }
+
+  async #tellAll(event: Event): Promise<void> {
+    const wanting = await DBOS.runStep(() => this.#wanting(event), { name: 'who', ...retries });
+    for (const id of wanting) {
+      await DBOS.runStep(() => this.#send(event, id), { name: `tell ${id}`, ...retries }).catch(
+        (error) => {
+          this.#parts.logger.warn({ err: error, notifier: id, event: event.id }, 'cannot be told');
+        },
+      );
+    }
+  }
+
+  /** The ids alone: addresses may hold secrets, and what a step gives is written down. */
+  async #wanting({ appId, type }: Event): Promise<string[]> {
+    const typeId = derivedId('event type', type);
+    const notifiers = (await this.#app(appId))?.notifiers ?? [];
+    return notifiers
+      .filter((notifier) => notifier.active && notifier.type === 'webhook')
+      .filter(
+        ({ sendAllEvents, selectedEvents }) => sendAllEvents || selectedEvents.includes(typeId),
+      )
+      .map(({ id }) => id);
+  }
+
+  /** @throws when it is not there or does not answer with a success */
+  async #send(event: Event, id: string): Promise<void> {
+    const notifier = (await this.#app(event.appId))?.notifiers.find((one) => one.id === id);
+    const address = notifier && addressOf(notifier);
+    if (!address) return; // removed meanwhile
+    const text = JSON.stringify(presentEvent(event));
+    const answer = await request(address, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'user-agent': 'godwit',
+        [signatureHeader]: await this.#parts.sign(text),
+      },
+      body: text,
+      headersTimeout: patience,
+      bodyTimeout: patience,
+    });
+    await answer.body.dump();
+    if (answer.statusCode >= 300) throw new Error(`The webhook answered ${answer.statusCode}.`);
+  }
+
+  /** An app by its id, in whichever region it is. */
+  async #app(id: string): Promise<App | null> {
+    const { registry } = this.#parts;
+    for (const name of registry.names()) {
+      const found = await registry.get(name)?.findApp({ ref: id });
+      if (found) return found;
+    }
+    return null;
+  }
+}
+
+function addressOf({ typeData }: Notifier): string | null {
+  const { success, data } = z.object({ webhook_url: z.url() }).safeParse(typeData);
+  return success ? data.webhook_url : null;
+}
