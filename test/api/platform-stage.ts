@@ -61,6 +61,7 @@ export async function startStage(regions: readonly [string, string] = ['here', '
     /** Where everything is kept; no answer may say so. */
     dir,
     registry,
+    databaseUrl: postgresql.url,
     /** Makes an account. @returns its API token */
     async join(username: string): Promise<string> {
       const made = newSecret();
