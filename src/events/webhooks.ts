@@ -17,7 +17,7 @@ const retries = { retriesAllowed: true, maxAttempts: 8, intervalSeconds: 1, back
 const patience = 10_000;
 
 /** With this header a webhook proves where it comes from. */
-export const signatureHeader = 'godwit-signature';
+const signatureHeader = 'godwit-signature';
 
 export interface WebhooksParts {
   readonly events: EventLog;

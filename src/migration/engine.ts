@@ -88,12 +88,16 @@ export class Engine implements Migrations {
   }
 
   async #lead(): Promise<void> {
+    const { logger } = this.#parts;
     DBOS.setConfig({
       name: 'godwit',
       systemDatabaseUrl: this.#parts.databaseUrl,
       // Phases survive an upgrade of Godwit: the steps are the same ones by name.
       applicationVersion: '1',
-      logger: this.#parts.logger.child({ part: 'workflows' }, { level: 'warn' }),
+      logger: logger.child(
+        { part: 'workflows' },
+        logger.isLevelEnabled('warn') ? { level: 'warn' } : {},
+      ),
     });
     await DBOS.launch();
     this.#leads = true;
