@@ -180,7 +180,12 @@ export class Engine implements Migrations {
         }
         woken = false;
         const changes = await this.#store.changesSince(id, seen);
-        if (changes.version <= seen) continue;
+        if (changes.version < seen) {
+          seen = 0; // a version that there never was: all of it is told
+          woken = true;
+          continue;
+        }
+        if (changes.version === seen) continue;
         seen = changes.version;
         yield changes;
       }

@@ -51,6 +51,10 @@ afterAll(async () => {
 
 const data = z.looseObject({ id: z.string(), status: z.string() });
 
+const authorized = () => ({
+  authorization: `Basic ${Buffer.from(`:${stage.ready.token}`).toString('base64')}`,
+});
+
 /** Listens to the events of a migration until `isEnough`. */
 async function listen(
   path: string,
@@ -61,7 +65,7 @@ async function listen(
   const parser = createParser({ onEvent: (event) => heard.push(event) });
   const answer = await request(`${secondUrl}${path}`, {
     headers: {
-      authorization: `Basic ${Buffer.from(`:${stage.ready.token}`).toString('base64')}`,
+      ...authorized(),
       ...(lastEventId !== undefined && { 'last-event-id': lastEventId }),
     },
   });
@@ -115,6 +119,11 @@ it('share one database: either takes requests, tells of changes, and runs phases
   expect(copied, describeSteps(copied)).toMatchObject({ status: 'data-migrated' });
   const [resumed] = await listen(path, (events) => events.length > 0, last);
   expect(resumed?.event).not.toBe('snapshot');
+
+  const unheardOf = await listen(path, (events) => events.length > 0, '999999');
+  expect(unheardOf[0]?.event).toBe('migration');
+  const head = await request(`${secondUrl}${path}`, { method: 'HEAD', headers: authorized() });
+  expect([head.statusCode, head.headers['content-type']]).toEqual([200, 'text/event-stream']);
 
   await there.runMigration('shared', id, 'abort');
   expect(await followMigration(there, 'shared', id, () => undefined)).toMatchObject({

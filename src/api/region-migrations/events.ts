@@ -31,9 +31,12 @@ export function migrationEventRoutes(context: ApiContext): FastifyPluginAsyncZod
       },
       async (request, reply) => {
         const migration = await migrationOf(context, request);
+        if (request.method === 'HEAD') return reply.type('text/event-stream').send();
         const since = version.parse(reply.sse.lastEventId);
         const gone = new AbortController();
         reply.sse.onClose(() => gone.abort());
+        // At once: who comes back when nothing has changed may wait long for the first event.
+        reply.sse.sendHeaders();
         const changes = context.migrations.follow(migration.id, since, gone.signal);
         await reply.sse.send(events(changes, since === null));
       },
