@@ -1,4 +1,5 @@
 import type { EventLog } from '../events/event-log.js';
+import type { Webhooks } from '../events/webhooks.js';
 import type { Migrations } from '../migration/migrations.js';
 import { type App, type Collaborator, id, type User } from '../region/model.js';
 import type { Region } from '../region/region.js';
@@ -27,6 +28,7 @@ export interface ApiContext {
   readonly registry: Registry;
   readonly migrations: Migrations;
   readonly events: EventLog;
+  readonly webhooks: Pick<Webhooks, 'tryOut'>;
   readonly accounts: Accounts;
   readonly signer: Signer;
   readonly logger: Logger;

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Notifier } from '../region/attachments.js';
 import type { App } from '../region/model.js';
 import type { Registry } from '../region/registry.js';
+import { messageOf, Refusal } from '../shared/errors.js';
 import { derivedId } from '../shared/ids.js';
 import type { Logger } from '../shared/logging.js';
 import { type Event, presentEvent } from './event.js';
@@ -50,6 +51,13 @@ export class Webhooks {
       await DBOS.startWorkflow(this.#tell, { workflowID: `event/${event.id}` })(event);
       await events.markTold(event.id);
     }
+  }
+
+  /** Tells one webhook, once and now. @throws Refusal `invalid` when it cannot be told, and why */
+  async tryOut(event: Event, notifier: string): Promise<void> {
+    await this.#send(event, notifier).catch((error) => {
+      throw Refusal.invalid('webhook_url', `The webhook cannot be told: ${messageOf(error)}`);
+    });
   }
 
   async #tellAll(event: Event): Promise<void> {

@@ -69,7 +69,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 
   const { publicUrl, requestsPerMinute } = options;
   const api = await buildApi(
-    { registry, migrations, events, accounts, signer, logger, publicUrl },
+    { registry, migrations, events, webhooks, accounts, signer, logger, publicUrl },
     {
       requestsPerMinute,
       checkHealth: async () => {

@@ -282,7 +282,7 @@ describe('region migrations', () => {
   it('are open one at a time, however many are asked for together', async () => {
     const app = await createApp('racer');
     const path = `/v1/apps/${app}/region_migrations`;
-    for (let round = 0; round < 8; round += 1) {
+    for (let round = 0; round < 4; round += 1) {
       const body = { migration: { destination: 'there' } };
       const answers = await Promise.all([ask(path, { body }), ask(path, { body })]);
       expect(answers.map(({ status }) => status).sort()).toEqual([201, 409]);

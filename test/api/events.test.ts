@@ -95,7 +95,16 @@ it('sends the begin and the end of a migration to webhooks, signed, again when t
     send_all_events: true,
     type_data: { webhook_url: `http://127.0.0.1:${listeningPort(receiver)}/hook` },
   };
-  expect((await stage.ask('/apps/curlew/notifiers', { body: { notifier } })).status).toBe(201);
+  const added = await stage.ask('/apps/curlew/notifiers', { body: { notifier } });
+  expect(added.status).toBe(201);
+  const hook = z.object({ notifier: z.object({ id: z.string() }) }).parse(added.json).notifier;
+  const trial = `/apps/curlew/notifiers/${hook.id}/test`;
+  expect((await stage.ask(trial, { method: 'POST' })).json).toEqual({
+    errors: { webhook_url: [expect.stringContaining('answered 500')] },
+  });
+  expect((await stage.ask(trial, { method: 'POST' })).status).toBe(204);
+  expect(JSON.parse(received.shift()?.text ?? '')).toMatchObject({ type: 'test' });
+  failures = 1;
   const created = await stage.ask('/apps/curlew/region_migrations', {
     body: { migration: { destination: 'there' } },
   });

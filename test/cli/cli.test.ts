@@ -164,6 +164,38 @@ it('runs a migration phase by phase, and aborts it', async () => {
   expect(await done('apps')).not.toMatch(/wren/);
 });
 
+it('lets an operator add users, and make and revoke their tokens', async () => {
+  const dir = `--dir ${join(stage.dir, 'server')}`;
+  const self = async (token: string) => {
+    const authorization = `Basic ${Buffer.from(`:${token}`).toString('base64')}`;
+    const answer = await request(`${stage.ready.api}/v1/users/self`, {
+      headers: { authorization },
+    });
+    await answer.body.dump();
+    return answer.statusCode;
+  };
+  await done(`users add ada ada@example.org ${dir}`);
+  expect(await done(`users ${dir}`)).toMatch(/^ada +ada@example\.org +us-/m);
+  const token = await done(`tokens add ada laptop ${dir}`);
+  expect(await self(token)).toBe(200);
+  const named = z.array(z.looseObject({ id: z.string(), name: z.string() }));
+  const [listed] = named.parse(JSON.parse(await done(`tokens list ada --json ${dir}`)));
+  expect(listed?.name).toBe('laptop');
+  await done(`tokens revoke ada ${listed?.id} ${dir}`);
+  expect(await self(token)).toBe(401);
+  for (const [line, says] of [
+    [`users add ada other@example.org ${dir}`, /There is a user named ada/],
+    [`tokens add nobody x ${dir}`, /There is no user nobody/],
+    [`tokens revoke ada ${listed?.id} ${dir}`, /ada has no token/],
+  ] as const) {
+    expect(await inHere(line)).toMatchObject({ code: 1, err: expect.stringMatching(says) });
+  }
+  expect(await inHere('users --dir /nowhere')).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/no control plane in \/nowhere/),
+  });
+});
+
 describe('wrong use', () => {
   const cases: [line: string, says: RegExp][] = [
     ['', /Usage: godwit/],

@@ -67,15 +67,6 @@ it('moves an application: no request fails, no write is lost', async () => {
     phase: 'preflight',
     progress: null,
   });
-
-  // What came of it can go on, and back.
-  await stage.close();
-  await stage.open();
-  const again = await until(() => app.stats().catch(() => null), {
-    timeout: 20_000,
-    what: 'the moved app to answer after a restart of everything',
-  });
-  expect(again).toEqual(await app.stats(stage.destination));
 });
 
 it('backs out when the new app does not start; the same finalize succeeds once that is mended', async () => {

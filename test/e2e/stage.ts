@@ -156,6 +156,7 @@ export class Stage {
     await client.scale(name, { web: 2, worker: 1 });
     await until(async () => (await app.stats().catch(() => null))?.rows === rows, {
       timeout: 60_000,
+      every: 150,
       what: `${name} to have its rows`,
     });
     return app;
@@ -202,7 +203,7 @@ export class TestApp {
           const deployment = await client.deployment(this.name, id);
           return deployment.status !== 'building' && deployment;
         },
-        { timeout: 60_000, what: 'the deployment' },
+        { timeout: 60_000, every: 150, what: 'the deployment' },
       );
       if (status !== 'success') throw new Error(output);
     } finally {

@@ -4,6 +4,8 @@ import { z } from 'zod';
 import type { Notifier } from '../../region/attachments.js';
 import type { App } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
+import { newId } from '../../shared/ids.js';
+import { userOf } from '../auth/authenticate.js';
 import { type ApiContext, fullAppOf, noteEvent } from '../context.js';
 import { eventTypes } from './event-types.js';
 import { notificationPlatforms } from './notification-platforms.js';
@@ -143,6 +145,34 @@ export function notifierRoutes(context: ApiContext): FastifyPluginAsyncZod {
         await region.attach({ app: app.id, attachment });
         await noteEvent(context, request, app, 'new_notifier', { notifier_name: item.name });
         return reply.status(201).send({ notifier: present(app, item) });
+      },
+    );
+
+    api.post(
+      '/apps/:app/notifiers/:id/test',
+      {
+        schema: {
+          tags,
+          summary: 'Send a test event to a webhook',
+          params: ofNotifier,
+          response: { 204: z.null() },
+        },
+      },
+      async (request, reply) => {
+        const { app } = await fullAppOf(context, request);
+        const { id, type } = notifierOf(app, request.params.id);
+        if (type !== 'webhook') {
+          throw Refusal.invalid(
+            'platform_id',
+            `Of notifiers, only webhooks are sent; this is ${type}.`,
+          );
+        }
+        const event = {
+          ...{ id: newId(), createdAt: new Date().toISOString(), user: userOf(request) },
+          ...{ appId: app.id, appName: app.name, type: 'test', data: {} },
+        };
+        await context.webhooks.tryOut(event, id);
+        return reply.status(204).send(null);
       },
     );
 

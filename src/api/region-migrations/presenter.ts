@@ -3,34 +3,73 @@ import { type Migration, phases, type StepRecord, statuses } from '../../migrati
 
 const time = z.iso.datetime();
 
-export const stepShape = z.object({
-  id: z.uuid(),
-  name: z.string(),
-  status: z.enum(['running', 'done', 'error']),
-  logs: z.string().nullable(),
-  phase: z.enum(phases),
-  /** Bytes done and to do, and done a second lately, for steps that take long. */
-  progress: z.object({ done: z.number(), total: z.number(), rate: z.number() }).nullable(),
-});
+const stepExample = {
+  id: 'e61af2eb-52a1-4319-ae63-6934132055d9',
+  name: 'Copy the databases and keep them following',
+  status: 'running',
+  logs: null,
+  phase: 'data',
+  progress: { done: 31_400_000, total: 448_300_000, rate: 95_000_000 },
+};
 
-export const migrationShape = z.object({
-  id: z.uuid(),
-  src_app_name: z.string(),
-  dst_app_name: z.string(),
-  app_id: z.string(),
-  new_app_id: z.string().nullable(),
-  source: z.string(),
-  destination: z.string(),
-  status: z.enum(statuses),
-  started_at: time.nullable(),
-  finished_at: time.nullable(),
-  steps: z.array(stepShape),
-  created_at: time,
-  phase: z.enum(phases).nullable(),
-  failed_phase: z.enum(phases).nullable(),
-  /** How the switch went for clients; `longest_wait` in milliseconds. */
-  switch: z.object({ held: z.number(), longest_wait: z.number() }).nullable(),
-});
+export const stepShape = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    status: z.enum(['running', 'done', 'error']),
+    logs: z.string().nullable(),
+    phase: z.enum(phases),
+    progress: z
+      .object({ done: z.number(), total: z.number(), rate: z.number() })
+      .nullable()
+      .describe('Bytes done and to do, and done a second lately, of steps that take long'),
+  })
+  .meta({ examples: [stepExample] });
+
+export const migrationShape = z
+  .object({
+    id: z.uuid(),
+    src_app_name: z.string(),
+    dst_app_name: z.string(),
+    app_id: z.string(),
+    new_app_id: z.string().nullable(),
+    source: z.string(),
+    destination: z.string(),
+    status: z.enum(statuses),
+    started_at: time.nullable(),
+    finished_at: time.nullable().describe('Null while a phase runs'),
+    steps: z.array(stepShape),
+    created_at: time,
+    phase: z.enum(phases).nullable().describe('The one that runs, or ran last'),
+    failed_phase: z.enum(phases).nullable(),
+    switch: z
+      .object({ held: z.number(), longest_wait: z.number() })
+      .nullable()
+      .describe(
+        'Requests that waited during the switch, and for how long at most, in milliseconds',
+      ),
+  })
+  .meta({
+    examples: [
+      {
+        id: 'b0c20b95-5e89-43cb-a44a-7a392a74aeea',
+        src_app_name: 'heron',
+        dst_app_name: 'heron',
+        app_id: '646c87a161d8b2000f7025c3',
+        new_app_id: '94c6e6fe29d323bab2bb1a78',
+        source: 'osc-fr1',
+        destination: 'osc-secnum-fr1',
+        status: 'running',
+        started_at: '2026-01-01T09:30:51.305Z',
+        finished_at: null,
+        steps: [stepExample],
+        created_at: '2026-01-01T09:30:51.300Z',
+        phase: 'data',
+        failed_phase: null,
+        switch: null,
+      },
+    ],
+  });
 export type MigrationJson = z.infer<typeof migrationShape>;
 
 /** A migration as the API shows it: the documented attributes first, then ours. */

@@ -1,4 +1,4 @@
 import { describe } from 'vitest';
 import { survives } from './faults.js';
 
-describe('the control plane', () => survives('server', [/Hold/, /Redirect/]));
+describe('the control plane', () => survives('server', [/Switch/, /Redirect/]));
