@@ -275,6 +275,20 @@ describe('an app in a region', () => {
     await expect(
       client.addDomain({ app, domain: { id: newId(), name: 'no name', canonical: false } }),
     ).rejects.toMatchObject({ kind: 'invalid' });
+    const taken = { id: newId(), name: 'other.here.localhost', canonical: false };
+    await expect(client.addDomain({ app, domain: taken })).rejects.toMatchObject({
+      kind: 'invalid',
+    });
+    const twice = [
+      { name: 'web', amount: 1 },
+      { name: 'web', amount: 2 },
+    ];
+    await expect(client.scale({ app, formation: twice })).rejects.toMatchObject({
+      kind: 'invalid',
+    });
+    await expect(
+      client.changeVariables({ app, set: { A: 'b\0c' }, unset: [] }),
+    ).rejects.toMatchObject({ kind: 'bad-request' });
     await expect(client.deploy({ app, source: newId() })).rejects.toMatchObject({
       kind: 'invalid',
     });

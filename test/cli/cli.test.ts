@@ -196,6 +196,15 @@ it('lets an operator add users, and make and revoke their tokens', async () => {
   });
 });
 
+it('runs everything of a folder once only', async () => {
+  const second = await godwit(`dev --dir ${stage.dir}`);
+  expect(second).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/Process \d+ is the dev of/),
+  });
+  expect(await done('regions')).toMatch(/osc-fr1/);
+});
+
 describe('wrong use', () => {
   const cases: [line: string, says: RegExp][] = [
     ['', /Usage: godwit/],
@@ -214,6 +223,8 @@ describe('wrong use', () => {
     ['migration-run --data --finalize -a birds some-id', /Name one phase/],
     ['demo --rows many', /whole number/],
     ['server --port 99999', /A port is 0 to 65535/],
+    ['dev --regions ../x,b', /"\.\.\/x" must be 2 to 48 lower-case letters/],
+    ['dev --regions north,north', /named twice/],
   ];
   it.each(cases)('godwit %s', async (line, says) => {
     const { code, out, err } = await inHere(line);

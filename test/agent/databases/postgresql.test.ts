@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -161,6 +163,20 @@ describe('a database', () => {
     await there.databases.deprovision(twin);
     await there.databases.deprovision(twin);
     expect(await readdir(there.dir)).toEqual([]);
+  });
+
+  it('comes back on another port when its own was taken while it was fenced', async () => {
+    const here = await TestRegion.create();
+    const database = await here.provision(newest);
+    const { port } = new URL(here.databases.variables(database)['DATABASE_URL'] ?? '');
+    await here.databases.fence({ database });
+    const thief = createServer().listen(Number(port), '127.0.0.1');
+    await once(thief, 'listening');
+    cleanUp.push(async () => thief.close());
+    await here.databases.unfence({ database });
+    const moved = new URL(here.databases.variables(database)['DATABASE_URL'] ?? '').port;
+    expect(moved).not.toBe(port);
+    await (await here.connect(database)).query('SELECT 1');
   });
 
   it('is removed while it is being copied, however often that is asked', async () => {
