@@ -5,6 +5,8 @@ import { changesChannel, runsChannel } from './schema.js';
 
 /** Before a broken connection is made anew, in milliseconds. */
 const pause = 500;
+/** How often it is asked whether the connection still leads anywhere, and how long that may take. */
+const pulse = { every: 10_000, patience: 3_000 };
 
 /**
  * Hears, from whichever server it comes, that something has changed: PostgreSQL tells over one
@@ -61,7 +63,10 @@ export class Feed {
 
   /** Returns when `signal` fires. @throws when the connection breaks */
   async #listen(signal: AbortSignal): Promise<void> {
-    const client = new pg.Client({ connectionString: this.#databaseUrl, keepAlive: true });
+    const client = new pg.Client({
+      connectionString: this.#databaseUrl,
+      query_timeout: pulse.patience,
+    });
     const ended = new Promise<void>((resolve, reject) => {
       client.on('error', reject);
       client.on('end', () => reject(new Error('The connection ended.')));
@@ -78,9 +83,18 @@ export class Feed {
       for (const wakes of [this.#ofRuns, ...this.#ofChanges.values()]) {
         for (const wake of wakes) wake();
       }
-      await ended;
+      await Promise.race([ended, feelPulse(client, signal)]);
     } finally {
       await client.end();
     }
+  }
+}
+
+/** Returns when `signal` fires. @throws when the server does not answer: nothing would be heard of it */
+async function feelPulse(client: pg.Client, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    await sleep(pulse.every, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return;
+    await client.query('SELECT 1');
   }
 }
