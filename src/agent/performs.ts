@@ -26,6 +26,7 @@ export function performs(rooms: Rooms): Performs<VerbName> {
     findApp: (input) => apps.findApp(input),
     health: (input) => apps.health(input),
     logs: (input) => apps.logs(input),
+    logsAfter: (input) => apps.logsAfter(input),
     findOperation: (input) => apps.findOperation(input),
     createApp: (input, by) => apps.createApp(input, by),
     deleteApp: (input, by) => apps.deleteApp(input, by),

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import rateLimit from '@fastify/rate-limit';
+import { fastifySSE } from '@fastify/sse';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import fp from 'fastify-plugin';
 import {
   jsonSchemaTransform,
   serializerCompiler,
@@ -33,6 +35,7 @@ import { scmLinkRoutes } from './platform/scm-link.js';
 import { sourceRoutes, uploadRoutes } from './platform/sources.js';
 import { variableRoutes } from './platform/variables.js';
 import { regionMigrationRoutes } from './region-migrations/routes.js';
+import { letWebSocketsIn } from './web-sockets.js';
 
 export interface ApiOptions {
   /** Requests a minute that one token, or one address without a token, may make. */
@@ -76,6 +79,8 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
     errorResponseBuilder: (_, { after }) =>
       new Refusal('too-many', `Too many requests. Try again in ${after}.`),
   });
+  await app.register(fp(fastifySSE), { heartbeatInterval: 15_000 });
+  await letWebSocketsIn(app);
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

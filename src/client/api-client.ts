@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { createParser } from 'eventsource-parser';
 import { Agent, request } from 'undici';
 import { z } from 'zod';
 import { type MigrationJson, migrationShape } from '../api/region-migrations/presenter.js';
@@ -172,6 +173,23 @@ export class ApiClient {
     const text = await body.text();
     if (statusCode >= 300) throw new ApiError(statusCode, inWords(statusCode, text));
     return text;
+  }
+
+  /** The data of server-sent events from an address that the API gave, until it ends. */
+  async *events(url: string): AsyncGenerator<string> {
+    const { statusCode, body } = await request(url, { dispatcher });
+    if (statusCode >= 300) throw new ApiError(statusCode, inWords(statusCode, await body.text()));
+    const heard: string[] = [];
+    const parser = createParser({ onEvent: ({ data }) => heard.push(data) });
+    const decoder = new TextDecoder();
+    try {
+      for await (const chunk of body) {
+        parser.feed(decoder.decode(chunk, { stream: true }));
+        yield* heard.splice(0);
+      }
+    } catch (error) {
+      throw new Unreachable(`The connection broke: ${messageOf(error)}. Begin again.`);
+    }
   }
 
   async #send<T>(

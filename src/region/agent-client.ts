@@ -64,6 +64,7 @@ export class AgentClient implements Region {
   readonly findApp = this.#verb('findApp');
   readonly health = this.#verb('health');
   readonly logs = this.#verb('logs');
+  readonly logsAfter = this.#verb('logsAfter');
   readonly listDeployments = this.#verb('listDeployments');
   readonly findOperation = this.#verb('findOperation');
   readonly createApp = this.#verb('createApp');

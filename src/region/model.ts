@@ -193,6 +193,15 @@ export const appHealth = z.object({
 });
 export type AppHealth = z.infer<typeof appHealth>;
 
+/** A part of an app's log. */
+export const logLines = z.object({
+  /** Oldest first, each with its time and the name of who printed it: `TIME [web-1] TEXT`. */
+  lines: z.array(z.string()),
+  /** Where in the log they end. Opaque; what comes later follows it. */
+  end: z.string(),
+});
+export type LogLines = z.infer<typeof logLines>;
+
 export const deployment = z.object({
   id,
   status: z.enum(['building', 'success', 'error']),

@@ -12,6 +12,7 @@ import * as model from './model.js';
 import { type Verb, verb } from './verb.js';
 
 const app = { app: model.id };
+const ofProcesses = { of: z.array(z.string()).optional() };
 const listed = z.enum(['collaborator', 'notifier', 'alert', 'logDrain', 'autoscaler', 'scmLink']);
 const attachment = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('collaborator'), item: model.collaborator }),
@@ -34,8 +35,16 @@ const looking = {
   /** By id or name. */
   findApp: verb({ ref: z.string() }, model.app.nullable()),
   health: verb(app, model.appHealth),
-  /** The last lines that the app's processes printed, oldest first. */
-  logs: verb({ ...app, lines: z.number().int().min(1).max(10_000) }, z.array(z.string())),
+  /** The last lines of the log; `of` names the processes that are meant, by type or name. */
+  logs: verb(
+    { ...app, lines: z.number().int().min(0).max(10_000), ...ofProcesses },
+    model.logLines,
+  ),
+  /** What came after the `end` of an earlier answer; waits for something, for at most `wait` ms. */
+  logsAfter: verb(
+    { ...app, end: z.string(), wait: z.number().int().min(0).max(60_000), ...ofProcesses },
+    model.logLines,
+  ),
   listDeployments: verb(app, z.array(model.deployment)),
   /** Null when it was never begun, or is long over. */
   findOperation: verb({ ...app, operation: model.id }, model.operation.nullable()),

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import writeFileAtomic from 'write-file-atomic';
 import type { z } from 'zod';
+import { isMissing } from './errors.js';
 
 /**
  * Reads a JSON file that this program wrote.
@@ -12,7 +13,7 @@ export async function readJsonFile<T>(file: string, schema: z.ZodType<T>): Promi
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    if (isMissing(error)) return null;
     throw error;
   }
   try {

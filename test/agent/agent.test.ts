@@ -148,7 +148,7 @@ describe('an app in a region', () => {
     const answers = [await region.get('/'), await region.get('/')].map((text) => JSON.parse(text));
     expect(new Set(answers.map(({ pid }) => pid)).size).toBe(2);
     expect(answers[0].greeting).toBe('hello');
-    const log = (await client.logs({ app, lines: 100 })).join('\n');
+    const log = (await client.logs({ app, lines: 100 })).lines.join('\n');
     expect(log).toMatch(/\[web-1\] listening/);
     expect(log).toMatch(/\[worker-1\] working/);
     expect(log).toMatch(/\[web-1\] bye/);

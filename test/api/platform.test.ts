@@ -1,10 +1,13 @@
+import { once } from 'node:events';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
+import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { createParser } from 'eventsource-parser';
 import { type Client, clientFromToken } from 'scalingo';
 import { create } from 'tar';
-import { request } from 'undici';
+import { request, WebSocket } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { until } from '../../src/shared/until.js';
@@ -15,14 +18,17 @@ let client: Client;
 let files: string;
 
 const server =
-  "require('node:http').createServer((_, answer) => answer.end('up')).listen(process.env.PORT)";
+  "require('node:http').createServer((_, answer) => answer.end('up')).listen(process.env.PORT, () => console.log('listening'))";
 
 beforeAll(async () => {
   stage = await startStage();
   client = await clientFromToken(stage.token, { apiUrl: stage.url, authApiUrl: stage.url });
   files = join(tmpdir(), `godwit-platform-app-${process.pid}`);
   await mkdir(files);
-  await writeFile(join(files, 'Procfile'), 'web: node server.cjs\nworker: sleep 600\n');
+  await writeFile(
+    join(files, 'Procfile'),
+    'web: node server.cjs\nworker: echo at work; sleep 600\n',
+  );
   await writeFile(join(files, 'server.cjs'), server);
 });
 
@@ -501,7 +507,71 @@ describe('as documented', () => {
     expect(own.length).toBeGreaterThan(0);
     expect(own.every((line) => line.includes(' [godwit] '))).toBe(true);
     expect((await ask(`${logs_url}&filter=(a*)*`)).status).toBe(422);
-    expect((await ask(`${logs_url}&stream=true`)).status).toBe(422);
+  });
+
+  it('logs can be followed, by server-sent events and by WebSocket', async () => {
+    const address = async (app: string) =>
+      z.object({ logs_url: z.string() }).parse((await ask(`/apps/${app}/logs`)).json).logs_url;
+    const url = `${await address('runner')}&n=0&stream=true`;
+    const event = z.object({ name: z.string(), event: z.string(), log: z.string().optional() });
+    const heard: Record<'sse' | 'ws' | 'worker', string[]> = { sse: [], ws: [], worker: [] };
+    const take = (into: string[], data: string) => {
+      const { name, log } = event.parse(JSON.parse(data));
+      if (name === 'log' && log !== undefined) into.push(log);
+    };
+    const streams = await Promise.all(
+      (['sse', 'worker'] as const).map(async (kind) => {
+        const answer = await request(kind === 'sse' ? url : `${url}&filter=worker`);
+        expect(answer.headers['content-type']).toMatch(/^text\/event-stream/);
+        const parser = createParser({ onEvent: ({ data }) => take(heard[kind], data) });
+        const decoder = new TextDecoder();
+        answer.body.on('data', (chunk: Buffer) =>
+          parser.feed(decoder.decode(chunk, { stream: true })),
+        );
+        answer.body.on('error', () => undefined); // it is ended below
+        return answer.body;
+      }),
+    );
+    const socket = new WebSocket(url.replace('http', 'ws'));
+    socket.addEventListener('message', ({ data }) => take(heard.ws, String(data)));
+    await once(socket, 'open');
+    const containers = [
+      { name: 'web', amount: 1 },
+      { name: 'worker', amount: 1 },
+    ];
+    expect((await ask('/apps/runner/scale', { body: { containers } })).status).toBe(202);
+    expect((await ask('/apps/runner/restart', { method: 'POST' })).status).toBe(202);
+    const hasHeard = (lines: string[], line: string) => lines.some((one) => one.endsWith(line));
+    await until(
+      () =>
+        hasHeard(heard.sse, '[web-1] listening') &&
+        hasHeard(heard.ws, '[web-1] listening') &&
+        hasHeard(heard.worker, '[worker-1] at work'),
+      { timeout: 20_000, what: 'the lines of the restart' },
+    );
+    const common = Math.min(heard.sse.length, heard.ws.length);
+    expect(heard.ws.slice(0, common)).toEqual(heard.sse.slice(0, common));
+    expect(heard.worker.every((line) => line.includes('[worker-'))).toBe(true);
+    for (const stream of streams) stream.destroy();
+    socket.close();
+    await once(socket, 'close');
+
+    /** How a request is answered that offers another protocol. */
+    const offered = async (protocol: string, at: string) => {
+      const headers = {
+        ...{ connection: 'Upgrade', upgrade: protocol },
+        ...{ 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' },
+      };
+      const asked = http.get(at, { headers, agent: false });
+      return Promise.race([
+        once(asked, 'response').then(([{ statusCode }]) => statusCode),
+        once(asked, 'upgrade').then(([, upgraded]) => upgraded.destroy() && 101),
+      ]);
+    };
+    expect(await offered('websocket', url)).toBe(101);
+    expect(await offered('websocket', url.replace(/token=[^&]*/, 'token=x'))).toBe(401);
+    expect(await offered('websocket', `${stage.url}/v1/apps`)).toBe(401);
+    expect(await offered('h2c', `${stage.url}/v1/regions`)).toBe(200);
   });
 });
 

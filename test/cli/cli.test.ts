@@ -117,6 +117,7 @@ it('takes an application from its first line to another region', async () => {
     expect.stringMatching(/^worker-1 +running +0$/),
   ]);
   expect(await done('logs -n 5 -a birds')).toMatch(/\[(web|worker)-\d\]/);
+  expect(await done('logs -n 5 -F worker -a birds')).toMatch(/^(\S+ \[worker-1\] .*\n?)+$/);
   await done('domains-add Birds.Example.com -a birds');
   expect(await done('domains -a birds')).toMatch(/^[0-9a-f]{24} {2}birds\.example\.com$/);
   expect(await stats('birds.example.com', stage.source.edge)).toBe(40);

@@ -17,6 +17,7 @@ type Verbs = Performs<
   | 'findApp'
   | 'health'
   | 'logs'
+  | 'logsAfter'
   | 'createApp'
   | 'deleteApp'
   | 'renameApp'
@@ -91,8 +92,15 @@ export class Apps implements Verbs {
     return started ? seen : { ...seen, state: 'stopped' as const };
   }
 
-  async logs({ app, lines }: { app: string; lines: number }) {
-    return this.#parts.runtime.logs(this.#place(app), lines);
+  async logs({ app, lines, of }: { app: string; lines: number; of?: string[] | undefined }) {
+    this.#parts.shelf.get(app);
+    return this.#parts.runtime.logs(this.#place(app), lines, of);
+  }
+
+  async logsAfter(input: { app: string; end: string; wait: number; of?: string[] | undefined }) {
+    const { app, end, wait, of } = input;
+    this.#parts.shelf.get(app);
+    return this.#parts.runtime.logsAfter(this.#place(app), end, wait, of);
   }
 
   async createApp(input: { id: string; name: string; owner: AppRecord['owner'] }, by: Behalf) {
@@ -264,6 +272,7 @@ export class Apps implements Verbs {
     await shelf.remove(app, by, async ({ id, addons }) => {
       edge.removeRoute(id);
       await runtime.stop(this.#place(id));
+      runtime.forget(id);
       await Promise.all(addons.map((addon) => databases.deprovision(addon.id)));
     });
   }

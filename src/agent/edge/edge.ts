@@ -8,11 +8,12 @@ import type { HoldReport } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
 import { listeningPort } from '../../shared/listening-port.js';
 import type { Logger } from '../../shared/logging.js';
+import { readAgain } from '../../shared/read-again.js';
 import { Entrance, type EntranceLimits, type Target } from './entrance.js';
 import { exchange, type Outcome } from './exchange.js';
 import { forwardHeader } from './headers.js';
 import type { Route } from './route.js';
-import { changesProtocol, readAgain, upgrade } from './upgrade.js';
+import { changesProtocol, upgrade } from './upgrade.js';
 
 export interface EdgeOptions {
   readonly host: string;

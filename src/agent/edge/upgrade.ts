@@ -1,4 +1,4 @@
-import { type IncomingMessage, request, type Server, STATUS_CODES } from 'node:http';
+import { type IncomingMessage, request, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream';
 import type { Target } from './entrance.js';
@@ -14,24 +14,6 @@ export function changesProtocol({ headers }: IncomingMessage): boolean {
   const hasContent =
     headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
   return !hasContent && headers.upgrade?.toLowerCase() !== 'h2c';
-}
-
-/** Has the server read a request once more, without its offer to change the protocol. */
-export function readAgain(
-  server: Server,
-  incoming: IncomingMessage,
-  socket: Duplex,
-  head: Buffer,
-): void {
-  const lines = [`${incoming.method} ${incoming.url} HTTP/${incoming.httpVersion}`];
-  for (let at = 0; at < incoming.rawHeaders.length; at += 2) {
-    const [name = '', value = ''] = incoming.rawHeaders.slice(at, at + 2);
-    if (!['connection', 'upgrade', 'http2-settings'].includes(name.toLowerCase())) {
-      lines.push(`${name}: ${value}`);
-    }
-  }
-  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
-  server.emit('connection', socket);
 }
 
 /** Passes a request to change the protocol (a WebSocket, mostly) on, and then both directions of it. */

@@ -1,4 +1,4 @@
-import type { AppHealth, FormationEntry } from '../../region/model.js';
+import type { AppHealth, FormationEntry, LogLines } from '../../region/model.js';
 import type { Backend } from '../edge/route.js';
 
 /** What is to run for an app. */
@@ -26,11 +26,27 @@ export interface Runtime {
    * all; returns when none of them runs.
    */
   stop(app: Pick<Workload, 'app' | 'folder'>, scope?: readonly string[]): Promise<void>;
+  /** Lets go of an app that is stopped and removed. */
+  forget(app: string): void;
   health(app: string): AppHealth;
   /** Web processes that accept connections. */
   backends(app: string): Backend[];
-  /** The last lines that the app's processes printed, and what the region notes of them. */
-  logs(app: Pick<Workload, 'app' | 'folder'>, lines: number): Promise<string[]>;
+  /**
+   * The last lines that the app's processes printed, and what the region notes of them.
+   * @param of types or names of the processes that are meant; all when not given
+   */
+  logs(
+    app: Pick<Workload, 'app' | 'folder'>,
+    lines: number,
+    of?: readonly string[],
+  ): Promise<LogLines>;
+  /** What came after the `end` of an earlier answer; waits for something, for at most `wait` ms. */
+  logsAfter(
+    app: Pick<Workload, 'app' | 'folder'>,
+    end: string,
+    wait: number,
+    of?: readonly string[],
+  ): Promise<LogLines>;
   /** Adds a line of the region's own to the app's logs. */
   note(app: Pick<Workload, 'app' | 'folder'>, line: string): Promise<void>;
   /** Lets go of everything; what runs goes on running. */

@@ -1,8 +1,10 @@
+import type { WebSocket } from '@fastify/websocket';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { Refusal } from '../../shared/errors.js';
 import { type ApiContext, appOf, baseUrl, regionOf } from '../context.js';
 import { appShape, lookAtApp } from './app-shape.js';
+import { followLog, type LogChoice, type LogEvent } from './log-stream.js';
 
 const tags = ['Logs'];
 const ofApp = z.object({ app: z.string() });
@@ -17,7 +19,7 @@ export function logRoutes(context: ApiContext): FastifyPluginAsyncZod {
       {
         schema: {
           tags,
-          summary: 'Get an address that gives the last log lines',
+          summary: 'Get an address that gives the log lines',
           params: ofApp,
           response: {
             200: z.object({
@@ -40,56 +42,84 @@ export function logRoutes(context: ApiContext): FastifyPluginAsyncZod {
   };
 }
 
+const lineQuery = z.object({
+  token: z.string(),
+  n: z.coerce.number().int().min(0).max(10_000).default(100),
+  filter: z
+    .string()
+    .regex(/^[a-z0-9|-]{1,200}$/, 'must be names such as web-1 or web|worker')
+    .transform((names) => names.split('|'))
+    .optional()
+    .describe('Process types or names whose lines are wanted, with | between them'),
+  stream: z
+    .enum(['true', 'false'])
+    .default('false')
+    .describe(
+      'Whether lines go on to come as they are printed: as messages of a WebSocket for who asks for one, otherwise as server-sent events',
+    ),
+});
+
 /** The lines themselves, for whoever has the address. */
 export function logLineRoutes(context: ApiContext): FastifyPluginAsyncZod {
+  const choice = (app: string, { n, filter }: z.infer<typeof lineQuery>): LogChoice => ({
+    app,
+    lines: n,
+    of: filter,
+  });
   return async (api) => {
-    api.get(
-      '/logs/:app',
-      {
-        schema: {
-          tags,
-          summary: 'The last log lines, oldest first, as text',
-          params: ofApp,
-          querystring: z.object({
-            token: z.string(),
-            n: z.coerce.number().int().min(0).max(10_000).default(100),
-            filter: z
-              .string()
-              .regex(/^[a-z0-9|-]{1,200}$/, 'must be names such as web-1 or web|worker')
-              .optional()
-              .describe('Process types or names whose lines are wanted, with | between them'),
-            stream: z
-              .enum(['true', 'false'])
-              .default('false')
-              .describe('Only `false`: lines are not streamed yet'),
-          }),
-        },
+    api.route({
+      method: 'GET',
+      url: '/logs/:app',
+      sse: 'manual',
+      schema: {
+        tags,
+        summary: 'The last log lines, oldest first, as text, or a stream of them',
+        params: ofApp,
+        querystring: lineQuery,
       },
-      async (request, reply) => {
-        const { token, n, filter, stream } = request.query;
-        const { app } = request.params;
-        if ((await context.signer.verify('logs', token)) !== app) {
-          throw new Refusal('unauthorized', 'The address is too old. Ask for another.');
-        }
-        if (stream === 'true') {
-          const what = 'Lines are not streamed yet. Ask without it, again and again.';
-          throw Refusal.invalid('stream', what);
-        }
+      preHandler: async ({ query, params }) => {
+        if ((await context.signer.verify('logs', query.token)) === params.app) return;
+        throw new Refusal('unauthorized', 'The address is too old. Ask for another.');
+      },
+      handler: async (request, reply) => {
         const region = regionOf(context, request);
-        const all = n === 0 ? [] : await region.logs({ app, lines: filter ? 10_000 : n });
-        const lines = filter ? all.filter(isOf(filter.split('|'))).slice(-n) : all;
-        return reply
-          .type('text/plain; charset=utf-8')
-          .send(lines.map((line) => `${line}\n`).join(''));
+        const wanted = choice(request.params.app, request.query);
+        if (request.query.stream === 'false' || request.method === 'HEAD') {
+          const { lines } = await region.logs(wanted);
+          return reply
+            .type('text/plain; charset=utf-8')
+            .send(lines.map((line) => `${line}\n`).join(''));
+        }
+        const gone = new AbortController();
+        reply.sse.onClose(() => gone.abort());
+        reply.sse.sendHeaders();
+        await reply.sse.send(messages(followLog(region, wanted, gone.signal)));
       },
-    );
+      wsHandler: async (socket, request) => {
+        const { params, query } = request;
+        const gone = new AbortController();
+        socket.once('close', () => gone.abort());
+        const wanted = choice(params.app, query);
+        for await (const event of followLog(regionOf(context, request), wanted, gone.signal)) {
+          if (gone.signal.aborted) return;
+          await sent(socket, JSON.stringify(named(event)));
+        }
+        socket.close(1000);
+      },
+    });
   };
 }
 
-/** Whether a line is of one of those processes, named by type (`web`) or by name (`web-1`). */
-function isOf(wanted: readonly string[]): (line: string) => boolean {
-  return (line) => {
-    const [, name] = /^\S+ \[([^\]]*)\]/.exec(line) ?? [];
-    return wanted.some((one) => name === one || name?.replace(/-\d+$/, '') === one);
-  };
+/** Clients look for what an event is under one name or the other. */
+const named = (event: LogEvent) => ({ name: event.event, ...event });
+
+async function* messages(events: AsyncIterable<LogEvent>) {
+  for await (const event of events) yield { data: named(event) };
+}
+
+/** Resolves when the message is on its way, so that a slow reader slows down who sends. */
+function sent(socket: WebSocket, text: string): Promise<void> {
+  return new Promise((resolve) => {
+    socket.send(text, () => resolve()); // whether it is gone, its end tells
+  });
 }

@@ -1,5 +1,3 @@
-import { fastifySSE } from '@fastify/sse';
-import fp from 'fastify-plugin';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Changes } from '../../migration/migrations.js';
@@ -16,7 +14,6 @@ const version = z.coerce.number().int().positive().safe().nullable().catch(null)
  */
 export function migrationEventRoutes(context: ApiContext): FastifyPluginAsyncZod {
   return async (app) => {
-    await app.register(fp(fastifySSE), { heartbeatInterval: 15_000 });
     app.get(
       '/apps/:app/region_migrations/:id/events',
       {

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { AppHealth } from '../../../region/model.js';
+import type { AppHealth, LogLines } from '../../../region/model.js';
 import { messageOf } from '../../../shared/errors.js';
 import type { Logger } from '../../../shared/logging.js';
 import type { Backend } from '../../edge/route.js';
@@ -59,7 +59,10 @@ export class HostProcesses implements Runtime {
       return this.#stopAll(place, isMeant);
     }
     await this.#stopAll(place, () => true);
-    this.#apps.delete(place.app);
+  }
+
+  forget(app: string): void {
+    this.#apps.delete(app);
   }
 
   health(app: string): AppHealth {
@@ -82,10 +85,14 @@ export class HostProcesses implements Runtime {
     );
   }
 
-  async logs(place: Place, lines: number): Promise<string[]> {
+  async logs(place: Place, lines: number, of?: readonly string[]): Promise<LogLines> {
     const { logBook, processes } = this.#keep(place);
     await logBook.collect(processes.keys());
-    return logBook.tail(lines);
+    return logBook.tail(lines, { of });
+  }
+
+  async logsAfter(place: Place, end: string, wait: number, of?: readonly string[]) {
+    return this.#keep(place).logBook.after(end, wait, { of });
   }
 
   async note(place: Place, line: string): Promise<void> {

@@ -1,24 +1,25 @@
-import {
-  appendFile,
-  mkdir,
-  open,
-  readFile,
-  rename,
-  stat,
-  truncate,
-  writeFile,
-} from 'node:fs/promises';
+import { EventEmitter, once } from 'node:events';
+import { mkdir, open, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Mutex } from 'async-mutex';
 import { z } from 'zod';
+import type { LogLines } from '../../../region/model.js';
 import { readJsonFile } from '../../../shared/json-file.js';
+import { LineFile } from './line-file.js';
 
-/** From this size on a file of the log book is replaced, in bytes. */
+/** From this size on a capture file is emptied when all of it is in the book, in bytes. */
 const fullAt = 10 * 1024 * 1024;
-/** A line that is longer is cut into several. */
+/** A line that is longer is cut into several, in characters. */
 const longestLine = 64 * 1024;
 
 const offsets = z.record(z.string(), z.number());
+
+/** Which lines of the book are meant. */
+export interface Choice {
+  /** Those of processes, named by type (`web`) or by name (`web-1`); all when not given. */
+  readonly of?: readonly string[] | undefined;
+  readonly since?: Date;
+}
 
 /**
  * The logs of one app. Its processes write to capture files of their own, so that they can go on
@@ -26,12 +27,16 @@ const offsets = z.record(z.string(), z.number());
  */
 export class LogBook {
   readonly #folder: string;
-  readonly #writing = new Mutex();
+  readonly #book: LineFile;
+  /** Held while the book is read or written. */
+  readonly #turn = new Mutex();
+  readonly #news = new EventEmitter().setMaxListeners(0);
   /** How much of each capture file is in the book. */
   #read: Record<string, number> | null = null;
 
   constructor(folder: string) {
     this.#folder = folder;
+    this.#book = new LineFile(join(folder, 'app.log'));
   }
 
   /** Opens the file that a process is to write to, for appending. */
@@ -42,23 +47,42 @@ export class LogBook {
 
   /** Adds a line of the region's own. */
   async note(line: string): Promise<void> {
-    await this.#writing.runExclusive(() => this.#append('godwit', [line]));
+    await this.#turn.runExclusive(() => this.#append('godwit', [line]));
   }
 
   /** Takes over what the processes have written since. */
   async collect(names: Iterable<string>): Promise<void> {
-    await this.#writing.runExclusive(async () => {
+    await this.#turn.runExclusive(async () => {
       for (const name of names) await this.#collectOne(name);
     });
   }
 
-  /** The last lines, oldest first; when `of` is given, of one process only, and since then. */
-  async tail(count: number, of?: { name: string; since: Date }): Promise<string[]> {
-    const texts = await Promise.all([this.#text(`${this.#book}.1`), this.#text(this.#book)]);
-    const lines = texts.join('').split('\n').slice(0, -1);
-    if (!of) return lines.slice(-count);
-    const since = of.since.toISOString();
-    return lines.filter((line) => line >= since && line.includes(` [${of.name}] `)).slice(-count);
+  /** The last lines, oldest first. */
+  async tail(count: number, { of, since }: Choice = {}): Promise<LogLines> {
+    const oldest = since?.toISOString() ?? '';
+    return this.#turn.runExclusive(async () => {
+      const found: string[] = [];
+      for await (const line of this.#book.backwards()) {
+        if (found.length === count || line < oldest) break;
+        if (!of || isOf(line, of)) found.push(line);
+      }
+      return { lines: found.reverse(), end: await this.#book.end() };
+    });
+  }
+
+  /** What was added after a place; waits for something to come, for at most `wait` ms. */
+  async after(place: string, wait: number, { of }: Pick<Choice, 'of'> = {}): Promise<LogLines> {
+    const read = () => this.#turn.runExclusive(() => this.#book.after(place));
+    const enough = new AbortController();
+    const signal = AbortSignal.any([enough.signal, AbortSignal.timeout(wait)]);
+    const news = once(this.#news, 'added', { signal }).catch(() => null);
+    let added = await read();
+    if (added.end === place) {
+      await news;
+      added = await read();
+    }
+    enough.abort();
+    return of ? { ...added, lines: added.lines.filter((line) => isOf(line, of)) } : added;
   }
 
   async #collectOne(name: string): Promise<void> {
@@ -71,10 +95,9 @@ export class LogBook {
     const from = Math.min(read[name] ?? 0, size);
     if (from === size) return;
     const text = await readPart(file, from, Math.min(size, from + fullAt));
-    const end = text.length >= longestLine ? text.length : text.lastIndexOf('\n') + 1;
+    const end = text.lastIndexOf('\n') + 1 || (text.length < longestLine ? 0 : text.length);
     if (end === 0) return; // a line is being written
-    const part = text.subarray(0, end).toString().replace(/\n$/, '');
-    await this.#append(name, part.split('\n'));
+    await this.#append(name, text.subarray(0, end).toString().replace(/\n$/, '').split('\n'));
     read[name] = from + end;
     if (read[name] === size && size > fullAt) {
       await truncate(file); // whoever appends to it goes on at its new end
@@ -84,26 +107,15 @@ export class LogBook {
   }
 
   async #append(name: string, lines: readonly string[]): Promise<void> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    const time = new Date().toISOString();
-    await appendFile(this.#book, lines.map((line) => `${time} [${name}] ${line}\n`).join(''), {
-      mode: 0o600,
-    });
-    const { size } = await stat(this.#book);
-    if (size > fullAt) await rename(this.#book, `${this.#book}.1`);
+    const head = `${new Date().toISOString()} [${name}] `;
+    const pieces = lines.flatMap(inPieces);
+    await this.#book.append(pieces.map((piece) => `${head}${piece}\n`).join(''));
+    this.#news.emit('added');
   }
 
   async #offsets(): Promise<Record<string, number>> {
     this.#read ??= (await readJsonFile(this.#offsetsFile, offsets).catch(() => null)) ?? {};
     return this.#read;
-  }
-
-  async #text(file: string): Promise<string> {
-    return readFile(file, 'utf8').catch(() => ''); // not written yet
-  }
-
-  get #book(): string {
-    return join(this.#folder, 'app.log');
   }
 
   get #offsetsFile(): string {
@@ -113,6 +125,16 @@ export class LogBook {
   #capture(name: string): string {
     return join(this.#folder, `${name}.out`);
   }
+}
+
+function isOf(line: string, wanted: readonly string[]): boolean {
+  const [, name = ''] = /^\S+ \[([^\]]*)\]/.exec(line) ?? [];
+  return wanted.includes(name) || wanted.includes(name.replace(/-\d+$/, ''));
+}
+
+function inPieces(line: string): string[] {
+  if (line.length <= longestLine) return [line];
+  return [line.slice(0, longestLine), ...inPieces(line.slice(longestLine))];
 }
 
 async function readPart(file: string, from: number, to: number): Promise<Buffer> {

@@ -276,7 +276,7 @@ export class Supervised {
   }
 
   async #judge(what: string, since: Date): Promise<void> {
-    const lines = await this.#logBook.tail(20, { name: this.wanted.name, since });
+    const { lines } = await this.#logBook.tail(20, { of: [this.wanted.name], since });
     const said =
       lines.length > 0 ? ` It last printed:\n${lines.join('\n')}` : ' It printed nothing.';
     this.#verdict = `${what}.${said}`;
