@@ -69,6 +69,7 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
       request.region = String(params.region);
     }
   });
+  app.addHook('onRequest', async ({ url }) => requireText(url.replaceAll('%00', '\0'), 'address'));
   readJsonWhateverItsType(app);
 
   await app.register(rateLimit, {
@@ -164,9 +165,29 @@ function readJsonWhateverItsType(app: FastifyInstance): void {
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => {
     if (text === '') return done(null, undefined);
     try {
-      done(null, JSON.parse(String(text)));
-    } catch {
-      done(new Refusal('bad-request', 'The body is not JSON. Send a JSON object.'));
+      done(
+        null,
+        JSON.parse(String(text), (key, value) => {
+          requireText(key, 'body');
+          if (typeof value === 'string') requireText(value, 'body');
+          return value;
+        }),
+      );
+    } catch (error) {
+      const refusal = new Refusal('bad-request', 'The body is not JSON. Send a JSON object.');
+      done(error instanceof Refusal ? error : refusal);
     }
   });
+}
+
+/**
+ * PostgreSQL keeps no text with a NUL character or half of a surrogate pair, and no name has one.
+ * @throws Refusal `bad-request`
+ */
+function requireText(text: string, where: string): void {
+  if (!text.includes('\0') && text.isWellFormed()) return;
+  throw new Refusal(
+    'bad-request',
+    `The ${where} has a NUL character or half of a surrogate pair. Leave it out.`,
+  );
 }
