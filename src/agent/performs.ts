@@ -37,6 +37,7 @@ export function performs(rooms: Rooms): Performs<VerbName> {
     scale: (input, by) => apps.scale(input, by),
     addDomain: (input, by) => apps.addDomain(input, by),
     removeDomain: (input, by) => apps.removeDomain(input, by),
+    setCertificate: (input, by) => apps.setCertificate(input, by),
     setCanonicalDomain: (input, by) => apps.setCanonicalDomain(input, by),
     start: (input, by) => apps.start(input, by),
     stop: (input, by) => apps.stop(input, by),

@@ -76,6 +76,7 @@ export class AgentClient implements Region {
   readonly scale = this.#verb('scale');
   readonly addDomain = this.#verb('addDomain');
   readonly removeDomain = this.#verb('removeDomain');
+  readonly setCertificate = this.#verb('setCertificate');
   readonly setCanonicalDomain = this.#verb('setCanonicalDomain');
   readonly attach = this.#verb('attach');
   readonly detach = this.#verb('detach');

@@ -63,12 +63,18 @@ export const formationEntry = z.object({
 });
 export type FormationEntry = z.infer<typeof formationEntry>;
 
+/** A certificate with those of its issuers, and its private key, both in PEM. The key is secret. */
+export const domainTls = z.object({ certificate: z.string(), key: z.string() });
+export type DomainTls = z.infer<typeof domainTls>;
+
 /** A host name of the app; at most one of them is canonical. */
 export const domain = z.looseObject({
   id,
   name: z.string(),
   canonical: z.boolean(),
   createdAt: z.string().optional(),
+  /** Null when clients are shown the region's own certificate. */
+  tls: domainTls.nullable().default(null),
 });
 export type Domain = z.infer<typeof domain>;
 

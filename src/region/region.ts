@@ -86,6 +86,8 @@ const apps = {
   /** A canonical one takes the place of the one before. */
   addDomain: verb({ ...app, domain: model.domain }, model.app),
   removeDomain: verb({ ...app, domain: model.id }, model.app),
+  /** Gives a domain of the app a certificate, also while it is served, or (null) takes it away. */
+  setCertificate: verb({ ...app, domain: model.id, tls: model.domainTls.nullable() }, model.app),
   /** Makes a domain of the app its canonical one, or (null) none. */
   setCanonicalDomain: verb({ ...app, domain: model.id.nullable() }, model.app),
   /** Adds something to the app, last of its kind, or replaces what has the same id, in its place. */

@@ -273,9 +273,12 @@ describe('an app in a region', () => {
     const app = await region.create();
     await expect(region.create()).rejects.toMatchObject({ kind: 'conflict' });
     await expect(
-      client.addDomain({ app, domain: { id: newId(), name: 'no name', canonical: false } }),
+      client.addDomain({
+        app,
+        domain: { id: newId(), name: 'no name', canonical: false, tls: null },
+      }),
     ).rejects.toMatchObject({ kind: 'invalid' });
-    const taken = { id: newId(), name: 'other.here.localhost', canonical: false };
+    const taken = { id: newId(), name: 'other.here.localhost', canonical: false, tls: null };
     await expect(client.addDomain({ app, domain: taken })).rejects.toMatchObject({
       kind: 'invalid',
     });

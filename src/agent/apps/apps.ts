@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { FormationEntry, stack, User } from '../../region/model.js';
+import type { DomainTls, FormationEntry, stack, User } from '../../region/model.js';
 import type { InputOf, Verbs as RegionVerbs } from '../../region/region.js';
 import { Refusal } from '../../shared/errors.js';
 import type { Databases } from '../databases/databases.js';
@@ -26,6 +26,7 @@ type Verbs = Performs<
   | 'scale'
   | 'addDomain'
   | 'removeDomain'
+  | 'setCertificate'
   | 'setCanonicalDomain'
   | 'transferApp'
   | 'findOperation'
@@ -213,11 +214,18 @@ export class Apps implements Verbs {
     }));
   }
 
+  setCertificate(input: { app: string; domain: string; tls: DomainTls | null }, by: Behalf) {
+    const { app, domain, tls } = input;
+    return this.#change(app, by, (record) => {
+      requireDomain(record, domain);
+      const domains = record.domains.map((one) => (one.id === domain ? { ...one, tls } : one));
+      return { ...record, domains };
+    });
+  }
+
   setCanonicalDomain({ app, domain }: { app: string; domain: string | null }, by: Behalf) {
     return this.#change(app, by, (record) => {
-      if (domain !== null && !record.domains.some(({ id }) => id === domain)) {
-        throw Refusal.notFound('Domain', `${record.name} has no domain ${domain}.`);
-      }
+      if (domain !== null) requireDomain(record, domain);
       const domains = record.domains.map((one) => ({ ...one, canonical: one.id === domain }));
       return { ...record, domains };
     });
@@ -316,6 +324,12 @@ const notCanonical = <D extends { canonical: boolean }>(domain: D): D => ({
   ...domain,
   canonical: false,
 });
+
+/** @throws Refusal `not-found` */
+function requireDomain({ name, domains }: AppRecord, domain: string): void {
+  if (domains.some(({ id }) => id === domain)) return;
+  throw Refusal.notFound('Domain', `${name} has no domain ${domain}.`);
+}
 
 /** @throws Refusal `invalid` when a scope names what the formation does not have */
 function requireProcesses({ formation }: AppRecord, scope: readonly string[]): void {

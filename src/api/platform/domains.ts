@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { App, Domain } from '../../region/model.js';
+import { kindOf, readChain, readKey, subjectOf } from '../../region/certificate.js';
+import type { App, Domain, DomainTls } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
 import { newId } from '../../shared/ids.js';
 import { type ApiContext, appOf, fullAppOf, noteEvent } from '../context.js';
@@ -34,11 +35,11 @@ const shape = z
         name: 'www.example.org',
         created_at: '2026-01-01T10:17:52.690Z',
         canonical: true,
-        ssl: false,
-        ssl_status: null,
-        tlscert: null,
-        tlskey: null,
-        validity: null,
+        ssl: true,
+        ssl_status: 'success',
+        tlscert: '/C=FR/O=Example/CN=www.example.org',
+        tlskey: 'RSA private key - 2048 bits',
+        validity: '2027-01-01T10:17:52.000Z',
         letsencrypt: false,
         letsencrypt_status: null,
         acme_dns_fqdn: null,
@@ -48,28 +49,32 @@ const shape = z
     ],
   });
 const one = z.object({ domain: shape });
-const certificate = {
-  tlscert: z.string().nullish(),
-  tlskey: z.string().nullish(),
-};
-
-const present = (app: App, { id, name, canonical, createdAt }: Domain) => ({
-  id,
-  app_id: app.id,
-  name,
-  created_at: createdAt ?? null,
-  canonical,
-  ssl: false,
-  ssl_status: null,
-  tlscert: null,
-  tlskey: null,
-  validity: null,
-  letsencrypt: false,
-  letsencrypt_status: null,
-  acme_dns_fqdn: null,
-  acme_dns_value: null,
-  acme_dns_error: null,
+const certificate = z.object({
+  tlscert: z.string().nullish().describe('In PEM, followed by those of its issuers'),
+  tlskey: z.string().nullish().describe('In PEM, without a passphrase'),
 });
+
+const present = (app: App, { id, name, canonical, createdAt, tls }: Domain) => {
+  const [certificate] = (tls && readChain(tls.certificate)) ?? [];
+  const key = tls && readKey(tls.key);
+  return {
+    id,
+    app_id: app.id,
+    name,
+    created_at: createdAt ?? null,
+    canonical,
+    ssl: tls !== null,
+    ssl_status: tls && 'success',
+    tlscert: certificate ? subjectOf(certificate) : null,
+    tlskey: key && kindOf(key),
+    validity: certificate ? new Date(certificate.validTo).toISOString() : null,
+    letsencrypt: false,
+    letsencrypt_status: null,
+    acme_dns_fqdn: null,
+    acme_dns_value: null,
+    acme_dns_error: null,
+  };
+};
 
 /** Host names of applications. */
 export function domainRoutes(context: ApiContext): FastifyPluginAsyncZod {
@@ -110,7 +115,7 @@ export function domainRoutes(context: ApiContext): FastifyPluginAsyncZod {
             domain: z.object({
               name: z.string(),
               canonical: z.boolean().default(false),
-              ...certificate,
+              ...certificate.shape,
             }),
           }),
           response: { 201: one },
@@ -118,12 +123,12 @@ export function domainRoutes(context: ApiContext): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const { app, region } = await fullAppOf(context, request);
-        refuseCertificate(request.body.domain);
         const { name, canonical } = request.body.domain;
+        const tls = certificateOf(request.body.domain) ?? null;
         const createdAt = new Date().toISOString();
-        const domain = { id: newId(), name: name.toLowerCase(), canonical, createdAt };
+        const domain = { id: newId(), name: name.toLowerCase(), canonical, createdAt, tls };
         await region.addDomain({ app: app.id, domain });
-        const data = { hostname: domain.name, ssl: false };
+        const data = { hostname: domain.name, ssl: tls !== null };
         await noteEvent(context, request, app, 'new_domain', data);
         return reply.status(201).send({ domain: present(app, domain) });
       },
@@ -134,25 +139,32 @@ export function domainRoutes(context: ApiContext): FastifyPluginAsyncZod {
       {
         schema: {
           tags,
-          summary: 'Make a domain the canonical one, or not',
+          summary: 'Change the certificate of a domain, or make it the canonical one, or not',
           params: ofDomain,
           body: z.object({
-            domain: z.object({ canonical: z.boolean().optional(), ...certificate }),
+            domain: z.object({ canonical: z.boolean().optional(), ...certificate.shape }),
           }),
           response: { 200: one },
         },
       },
       async (request) => {
         const { app, region } = await fullAppOf(context, request);
-        refuseCertificate(request.body.domain);
         const { canonical } = request.body.domain;
-        const { id } = domainOf(app, request.params.id);
-        const isNow = domainOf(app, id).canonical;
-        if (canonical === undefined || (!canonical && !isNow)) {
-          return { domain: present(app, domainOf(app, id)) };
+        const tls = certificateOf(request.body.domain);
+        const { id, canonical: isNow } = domainOf(app, request.params.id);
+        let changed = app;
+        if (tls !== undefined) {
+          changed = await region.setCertificate({ app: app.id, domain: id, tls });
         }
-        const domain = canonical ? id : null;
-        const changed = await region.setCanonicalDomain({ app: app.id, domain });
+        if (canonical === true || (canonical === false && isNow)) {
+          const domain = canonical ? id : null;
+          changed = await region.setCanonicalDomain({ app: app.id, domain });
+        }
+        if (changed !== app) {
+          const { name, tls } = domainOf(changed, id);
+          const data = { hostname: name, ssl: tls !== null };
+          await noteEvent(context, request, app, 'edit_domain', data);
+        }
         return { domain: present(changed, domainOf(changed, id)) };
       },
     );
@@ -185,10 +197,23 @@ function domainOf(app: App, id: string): Domain {
   throw Refusal.notFound('Domain', `${app.name} has no domain ${id}. List them to see their ids.`);
 }
 
-/** @throws Refusal `invalid`: to take a certificate and not to use it would be worse */
-function refuseCertificate(given: { tlscert?: unknown; tlskey?: unknown }): void {
-  const field = (['tlscert', 'tlskey'] as const).find((name) => given[name]);
-  if (field) {
-    throw Refusal.invalid(field, 'Certificates are not supported yet. Add the domain without one.');
+/**
+ * The certificate that is given, with its key: null to take it away, undefined when nothing is said.
+ * @throws Refusal `invalid` for what is none, or not for that key
+ */
+function certificateOf(given: z.infer<typeof certificate>): DomainTls | null | undefined {
+  const { tlscert, tlskey } = given;
+  if (tlscert === undefined && tlskey === undefined) return undefined;
+  if (!tlscert && !tlskey) return null;
+  const [own] = readChain(tlscert ?? '') ?? [];
+  const key = readKey(tlskey ?? '');
+  const fields = {
+    ...(!own && { tlscert: ['must be a certificate in PEM, followed by those of its issuers'] }),
+    ...(!key && { tlskey: ['must be a private key in PEM, without a passphrase'] }),
+    ...(own && key && !own.checkPrivateKey(key) && { tlskey: ['does not match the certificate'] }),
+  };
+  if (!tlscert || !tlskey || Object.keys(fields).length > 0) {
+    throw new Refusal('invalid', 'The certificate cannot be used.', { fields });
   }
+  return { certificate: tlscert, key: tlskey };
 }
