@@ -121,8 +121,18 @@ const builds = {
   ),
   /** Lets another region fetch the app's build, once, within the hour. */
   grantBuild: verb(app, z.object({ url: z.string(), token: z.string() })),
-  /** Fetches a build from another region, checks its digest and makes it the app's. */
-  fetchBuild: verb({ ...app, build: model.build, url: z.string(), token: z.string() }),
+  /**
+   * Fetches a build from another region, checks its digest and makes it the app's, with the record
+   * of the deployment that made it. Interrupted and repeated, it goes on where it was.
+   */
+  fetchBuild: verb({
+    ...app,
+    build: model.build,
+    deployment: model.deployment.nullable(),
+    lastDeployment: model.lastDeployment.nullable(),
+    url: z.string(),
+    token: z.string(),
+  }),
 };
 
 /** Addons and, by the same id, the databases behind them. */
