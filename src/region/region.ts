@@ -46,6 +46,17 @@ const looking = {
     model.logLines,
   ),
   listDeployments: verb(app, z.array(model.deployment)),
+  /** Reads the app's build. Refuses (conflict) one that is not there, or not what it was. */
+  verifyBuild: verb(app),
+  /** Bytes of memory that the app's processes take. */
+  memoryOf: verb(app, z.object({ memory: z.number() })),
+  room: verb({}, model.room),
+  /** Waits for a moment to be connected to, as one of the region's databases is. */
+  offerProbe: verb({}, model.probeOffer),
+  /** Tries to reach another region in every way that a migration needs. */
+  reach: verb({ neighbour: model.neighbour }, z.object({ failures: z.array(z.string()) })),
+  /** Copies for half a second at most, and keeps nothing of it. Refuses (unavailable) when it cannot. */
+  takeSample: verb({ offer: model.probeOffer }, model.sample),
   /** Null when it was never begun, or is long over. */
   findOperation: verb({ ...app, operation: model.id }, model.operation.nullable()),
 };
@@ -192,6 +203,9 @@ const edge = {
 };
 
 export const verbs = { ...looking, ...apps, ...builds, ...databases, ...edge };
+
+/** A region that can only be looked at. */
+export type Looks = Pick<Region, 'name' | keyof typeof looking | 'inspect'>;
 
 export type Verbs = typeof verbs;
 export type VerbName = keyof Verbs;

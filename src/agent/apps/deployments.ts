@@ -17,7 +17,7 @@ import { readJsonFile, writeJsonFile } from '../../shared/json-file.js';
 import type { Logger } from '../../shared/logging.js';
 import { signalProcess, withVariable } from '../../shared/processes.js';
 import { type Archive, inspectArchive } from '../builds/archive.js';
-import { adoptBuild, artefact, type BuildPlace, makeBuild } from '../builds/build.js';
+import { adoptBuild, artefact, type BuildPlace, makeBuild, requireWhole } from '../builds/build.js';
 import { parseProcfile } from '../builds/procfile.js';
 import type { Sources } from '../builds/sources.js';
 import { appAccount } from '../runtime/host-processes/account.js';
@@ -28,7 +28,7 @@ import type { AppHost } from './app-host.js';
 import type { AppRecord } from './record.js';
 import type { Shelf } from './shelf.js';
 
-type Verbs = Performs<'deploy' | 'listDeployments' | 'grantBuild' | 'fetchBuild'>;
+type Verbs = Performs<'deploy' | 'listDeployments' | 'verifyBuild' | 'grantBuild' | 'fetchBuild'>;
 
 export interface DeploymentsParts {
   readonly shelf: Shelf;
@@ -138,6 +138,12 @@ export class Deployments implements Verbs {
     });
     this.#build(app, begun, { file, archive }, by);
     return begun;
+  }
+
+  async verifyBuild({ app }: { app: string }) {
+    const { build } = this.#parts.shelf.get(app);
+    if (build) await requireWhole(artefact(this.#builds(app), build.id), build);
+    return null;
   }
 
   async grantBuild({ app }: { app: string }, by: Behalf) {

@@ -127,7 +127,7 @@ export class PostgresqlDatabase implements Database {
     const { role, fenced, major } = this.#record;
     const found =
       role === 'empty' || fenced
-        ? { version: major, size: 0, obstacles: [], remarks: [] }
+        ? { version: major, size: 0, obstacles: [], unsuitable: [], remarks: [] }
         : await this.#query((client) => inspectCluster(client), this.#record.login.database);
     return { product: 'postgresql', role, fenced, ...found };
   }
