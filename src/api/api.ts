@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import rateLimit from '@fastify/rate-limit';
 import { fastifySSE } from '@fastify/sse';
 import swagger from '@fastify/swagger';
@@ -11,7 +10,7 @@ import {
   validatorCompiler,
 } from 'fastify-type-provider-zod';
 import { Refusal } from '../shared/errors.js';
-import { authenticate } from './auth/authenticate.js';
+import { countedUnder, identify, requireLogin } from './auth/authenticate.js';
 import { tokenRoutes } from './auth/token-routes.js';
 import type { ApiContext } from './context.js';
 import { documentErrors, errorComponents } from './documented-errors.js';
@@ -55,13 +54,27 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
     bodyLimit: 1024 ** 2,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 200 },
-    frameworkErrors: (error, _, reply) => answerError(error, reply, context.logger),
+    frameworkErrors: (error, request, reply) => {
+      const answer = (what: unknown) => answerError(what, reply, context.logger);
+      count.call(app, request, reply).then(() => answer(error), answer);
+    },
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error, _, reply) => answerError(error, reply, context.logger));
   app.setNotFoundHandler((request) => noRoute(request));
-  app.decorateRequest('user', null);
+  identify(app, context.accounts, context.signer);
+  await app.register(rateLimit, {
+    global: false,
+    max: options.requestsPerMinute,
+    timeWindow: 60_000,
+    keyGenerator: countedUnder,
+    errorResponseBuilder: (_, { after }) =>
+      new Refusal('too-many', `Too many requests. Try again in ${after}.`),
+  });
+  const count = app.rateLimit();
+  // Whatever is answered, also where there is no route.
+  app.addHook('onRequest', count);
   app.decorateRequest('region', context.registry.default);
   app.addHook('onRequest', async (request) => {
     const { params } = request;
@@ -72,14 +85,6 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
   app.addHook('onRequest', async ({ url }) => requireText(url.replaceAll('%00', '\0'), 'address'));
   readJsonWhateverItsType(app);
 
-  await app.register(rateLimit, {
-    max: options.requestsPerMinute,
-    timeWindow: 60_000,
-    keyGenerator: ({ headers, ip }) =>
-      headers.authorization ? createHash('sha256').update(headers.authorization).digest('hex') : ip,
-    errorResponseBuilder: (_, { after }) =>
-      new Refusal('too-many', `Too many requests. Try again in ${after}.`),
-  });
   await app.register(fp(fastifySSE), { heartbeatInterval: 15_000 });
   await letWebSocketsIn(app);
   await app.register(swagger, {
@@ -131,7 +136,7 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
         await api.register(logLineRoutes(context));
         await api.register(catalogueRoutes(context));
         await api.register(async (guarded) => {
-          authenticate(guarded, context.accounts, context.signer);
+          requireLogin(guarded);
           await guarded.register(accountRoutes(context));
           await guarded.register(tokenRoutes(context));
           await guarded.register(appRoutes(context));

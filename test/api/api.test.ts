@@ -34,6 +34,7 @@ let postgresql: EmbeddedPostgresql;
 let server: Server;
 const agents: Agent[] = [];
 let pool: pg.Pool;
+let accounts: Accounts;
 /** A migration to a region that is down: given up only after a while, so it begins first of all. */
 let toNowhere: Promise<{ app: string; migration: z.infer<typeof migrationShape> }>;
 
@@ -61,9 +62,7 @@ beforeAll(async () => {
     publicUrl: null,
   });
   pool = new pg.Pool({ connectionString: postgresql.url });
-  const accounts = new Accounts(
-    new Kysely<AccountTables>({ dialect: new PostgresDialect({ pool }) }),
-  );
+  accounts = new Accounts(new Kysely<AccountTables>({ dialect: new PostgresDialect({ pool }) }));
   await accounts.ensureUser({ username: 'bob', email: 'bob@example.org' }, strangerToken);
   toNowhere = (async () => ({
     app: await createApp('to-nowhere'),
@@ -148,6 +147,7 @@ describe('who is let in', () => {
     ['a token with a user', basic(token, 'ada')],
     ['an empty password', basic('')],
     ['no base64', 'Basic %%%'],
+    ['base64 that is spelled otherwise', `${basic(token)}=`],
     ['no JWT', 'Bearer x.y.z'],
     ['the API token as Bearer', `Bearer ${token}`],
     ['an unknown scheme', `Digest ${token}`],
@@ -167,14 +167,68 @@ describe('who is let in', () => {
     expect(self).toMatchObject({ user: { username: 'owner' } });
   });
 
+  it('whatever is answered is counted, under the token however it is shown, or else the address', async () => {
+    const mine = newSecret();
+    await accounts.ensureUser({ username: 'counted', email: 'counted@example.org' }, mine);
+    const elsewhere = new HttpAgent({ localAddress: '127.0.0.3' });
+    const left = async (path: string, authorization: string) => {
+      const { status, headers } = await ask(path, { authorization, from: elsewhere });
+      return [status, Number(headers['x-ratelimit-remaining'])];
+    };
+    const exchange = async () => {
+      const answer = await ask('/v1/tokens/exchange', {
+        method: 'POST',
+        authorization: basic(mine),
+      });
+      return `Bearer ${z.object({ token: z.string() }).parse(answer.json).token}`;
+    };
+    const [one, other] = [await exchange(), await exchange()];
+    expect([
+      await left('/v1/apps', basic(mine)),
+      await left('/v1/apps', basic(mine).replace('Basic', 'bAsIc')),
+      await left('/regions/here/v1/apps', one),
+      await left('/v1/apps', other),
+      await left('/v1/nothing', other),
+      await left('/v1/event_types', other),
+    ]).toEqual([
+      ...[
+        [200, 99_997],
+        [200, 99_996],
+        [200, 99_995],
+        [200, 99_994],
+        [404, 99_993],
+        [200, 99_992],
+      ],
+    ]);
+    expect([
+      await left('/v1/apps', ''),
+      await left('/v1/apps', basic('wrong')),
+      await left('/v1/apps', `${basic(mine)}=`),
+      await left('/v1/nothing', ''),
+      await left('/v1/%zz', ''),
+      await left('/healthz', ''),
+    ]).toEqual([
+      ...[
+        [401, 99_999],
+        [401, 99_998],
+        [401, 99_997],
+        [404, 99_996],
+        [400, 99_995],
+        [200, 99_994],
+      ],
+    ]);
+    await elsewhere.close();
+  });
+
   it('not who guesses: an address that is wrong too often has to wait, who is right has not', async () => {
     const elsewhere = new HttpAgent({ localAddress: '127.0.0.2' });
+    const prefixes = ['/v1', '/regions/here/v1'];
     const guesses = Array.from({ length: 60 }, (_, n) =>
-      ask('/v1/users/self', { authorization: basic(`guess-${n}`), from: elsewhere }),
+      ask(`${prefixes[n % 2]}/users/self`, { authorization: basic(`guess-${n}`), from: elsewhere }),
     );
     const answers = await Promise.all(guesses);
     const limited = answers.filter(({ status }) => status === 429);
-    expect(limited.length).toBeGreaterThan(0);
+    expect(limited).toHaveLength(10);
     expect(Number(limited[0]?.headers['retry-after'])).toBeGreaterThan(0);
     expect(limited[0]?.json).toEqual({
       code: 'too_many_requests',
@@ -216,6 +270,14 @@ describe('API tokens', () => {
     const { id, token: secret } = shape.parse(made.json).token;
     const mine = { authorization: basic(secret) };
     expect((await ask('/v1/users/self', mine)).json).toMatchObject({ user: { username: 'owner' } });
+    const exchange = (how: Ask) => ask('/v1/tokens/exchange', { method: 'POST', ...how });
+    const session = `Bearer ${z.object({ token: z.string() }).parse((await exchange(mine)).json).token}`;
+    expect((await ask('/v1/users/self', { authorization: session })).status).toBe(200);
+    const longer = await exchange({ authorization: session });
+    expect([longer.status, longer.json]).toEqual([
+      401,
+      { error: expect.stringContaining('HTTP Basic') },
+    ]);
     const listed = (await ask('/v1/tokens')).json;
     expect(JSON.stringify(listed)).not.toContain(secret);
     expect(listed).toMatchObject({
@@ -224,7 +286,9 @@ describe('API tokens', () => {
     const byStranger = { method: 'DELETE' as const, authorization: basic(strangerToken) };
     expect((await ask(`/v1/tokens/${id}`, byStranger)).status).toBe(404);
     expect((await ask(`/v1/tokens/${id}`, { method: 'DELETE' })).status).toBe(204);
-    expect((await ask('/v1/users/self', mine)).status).toBe(401);
+    for (const authorization of [basic(secret), session]) {
+      expect((await ask('/v1/users/self', { authorization })).status).toBe(401);
+    }
     const { rows } = await pool.query<{ hash: string }>('SELECT hash FROM tokens');
     expect(rows.map(({ hash }) => hash)).not.toContain(token);
   });
@@ -235,8 +299,8 @@ describe('API tokens', () => {
       return z.object({ token: z.string() }).parse(json).token;
     };
     const before = await exchange();
-    const accounts = new Kysely<AccountTables>({ dialect: new PostgresDialect({ pool }) });
-    await (await Signer.open(accounts)).rotate();
+    const tables = new Kysely<AccountTables>({ dialect: new PostgresDialect({ pool }) });
+    await (await Signer.open(tables)).rotate();
     const { json } = await ask('/.well-known/jwks.json', { authorization: '' });
     const keySet = z.object({ keys: z.array(z.looseObject({ kid: z.string() })) }).parse(json);
     expect(keySet.keys.length).toBeGreaterThan(1);

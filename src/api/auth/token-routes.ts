@@ -31,10 +31,17 @@ export function tokenRoutes({ accounts, signer }: ApiContext): FastifyPluginAsyn
         schema: {
           tags,
           summary: 'Get a session token (a JWT, for Bearer), good for an hour',
+          description:
+            'Only for who logs in with the API token itself (HTTP Basic). The session ends with the token, too.',
+          security: [{ token: [] }],
           response: { 200: z.object({ token: z.string() }) },
         },
       },
-      async (request) => ({ token: await signer.sign('session', userOf(request).id, lifetime) }),
+      async ({ login }) => {
+        if (login?.by !== 'token') throw needsToken();
+        const session = { user: login.user.id, token: login.token };
+        return { token: await signer.signSession(session, lifetime) };
+      },
     );
 
     api.get(
@@ -83,4 +90,11 @@ export function tokenRoutes({ accounts, signer }: ApiContext): FastifyPluginAsyn
       },
     );
   };
+}
+
+function needsToken(): Refusal {
+  return new Refusal(
+    'unauthorized',
+    'A session cannot be exchanged for another. Log in with the API token itself: HTTP Basic with an empty user and the token as password.',
+  );
 }
