@@ -8,6 +8,7 @@ import {
   type Migration,
   type PhaseName,
   type Progress,
+  possiblePhases,
   type Standing,
   type Status,
   type StepRecord,
@@ -63,7 +64,8 @@ export class MigrationStore {
     const { app, idempotencyKey: key } = wanted;
     const request = `create on ${wanted.destination} as ${wanted.dstAppName}`;
     const repeated = () => (key === null ? null : this.#asked(app.id, key, request));
-    const id = await this.#db.transaction().execute(async (tx) => {
+    /** Null when what was in the way is over by the time that it is looked at. */
+    const attempt = async (tx: Transaction<MigrationTables>) => {
       const earlier = await repeated();
       if (earlier !== null) return earlier;
       const fresh = randomUUID();
@@ -105,12 +107,14 @@ export class MigrationStore {
       }
       const faster = await repeated();
       if (faster !== null) return faster;
-      throw Refusal.conflict(
-        'migration_open',
-        `${app.name} already has an open migration. Finish or abort it before you create another.`,
-      );
-    });
-    return this.get(id);
+      const open = await openMigration(tx, app.id);
+      if (open) throw isOpen(app.name, open);
+      return null;
+    };
+    for (;;) {
+      const id = await this.#db.transaction().execute(attempt);
+      if (id !== null) return this.get(id);
+    }
   }
 
   /** Whether exactly this was asked for under the key before. @throws Refusal `invalid` when something else was */
@@ -383,6 +387,28 @@ export class MigrationStore {
       ),
     );
   }
+}
+
+async function openMigration(tx: Transaction<MigrationTables>, app: string) {
+  return tx
+    .selectFrom('migrations')
+    .select(['id', 'status', 'phase'])
+    .select(['failed_phase as failedPhase', 'switched_at as switchedAt'])
+    .where('app_id', '=', app)
+    .where('status', 'not in', [...closedStatuses])
+    .executeTakeFirst();
+}
+
+function isOpen(app: string, open: Standing & { readonly id: string }): Refusal {
+  const possible = possiblePhases(open);
+  const next =
+    possible.length > 0
+      ? `It can be asked to ${possible.join(' or ')} now.`
+      : 'It is about to end: wait for that.';
+  return Refusal.conflict(
+    'migration_open',
+    `${app} already has an open migration: ${open.id}, which is ${open.status}. ${next} Another can be created once it has ended.`,
+  );
 }
 
 function endOf(row: MigrationRow): NewEvent {

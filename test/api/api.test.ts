@@ -367,12 +367,18 @@ describe('region migrations', () => {
     const again = await ask('/v1/apps/two-dialects/region_migrations', {
       body: { migration: { destination: 'there' } },
     });
+    const id = first?.id ?? '';
     expect([again.status, again.json]).toEqual([
       409,
-      expect.objectContaining({ code: 'migration_open' }),
+      { code: 'migration_open', error: expect.stringContaining(id) },
     ]);
-    const id = first?.id ?? '';
     await migrationAtRest(app, id);
+    const third = await ask(`/v1/apps/${app}/region_migrations`, {
+      body: { migration: { destination: 'bare' } },
+    });
+    expect(JSON.stringify(third.json)).toContain(
+      `${id}, which is preflight-success. It can be asked to prepare or abort now.`,
+    );
     expect(
       (await ask(`/v1/apps/${app}/region_migrations/${id}/run`, { body: { step: 'preflight' } }))
         .status,
@@ -437,6 +443,24 @@ describe('region migrations', () => {
       expect([path, status]).toEqual([path, expected]);
     }
     expect(await migrationAtRest(app, id)).toMatchObject({ status: 'preflight-success' });
+  });
+
+  it('keep the app and its name from their first check on', async () => {
+    const app = await createApp('checked');
+    const { id } = await migrate('checked', 'there');
+    const rename = { body: { current_name: 'checked', new_name: 'renamed' } };
+    const removal = () => ask('/v1/apps/checked?current_name=checked', { method: 'DELETE' });
+    for (const { status, json } of [
+      await ask('/v1/apps/checked/rename', rename),
+      await removal(),
+    ]) {
+      const error = expect.stringContaining(`${id}, which is preflight-success. Abort it`);
+      expect([status, json]).toEqual([409, { code: 'migration_open', error }]);
+    }
+    expect((await ask('/v1/apps/checked')).json).toMatchObject({ app: { id: app } });
+    await ask(`/v1/apps/${app}/region_migrations/${id}/run`, { body: { step: 'abort' } });
+    await migrationAtRest(app, id);
+    expect((await removal()).status).toBe(204);
   });
 
   it('end in preflight-error when the destination is down; nothing was changed', async () => {

@@ -15,6 +15,7 @@ import {
   requireOwner,
 } from '../context.js';
 import { appShape, lookAtApp, presentApp } from './app-shape.js';
+import { requireNoMigration } from './open-migration.js';
 
 const tags = ['Apps'];
 const ofApp = z.object({ app: z.string() });
@@ -168,6 +169,7 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
         const { app, region } = await appOf(context, request);
         requireOwner(request, app);
         requireName(app, 'current_name', request.body.current_name);
+        await requireNoMigration(context, app);
         const renamed = await region.renameApp({ app: app.id, name: request.body.new_name });
         const names = { old_name: app.name, new_name: renamed.name };
         await noteEvent(context, request, app, 'rename_app', names);
@@ -190,6 +192,7 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
         const { app, region } = await appOf(context, request);
         requireOwner(request, app);
         requireName(app, 'current_name', request.query.current_name);
+        await requireNoMigration(context, app);
         await region.deleteApp({ app: app.id });
         await noteEvent(context, request, app, 'delete_app', {});
         return reply.status(204).send(null);
