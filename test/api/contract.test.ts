@@ -310,6 +310,9 @@ it('limited access, a region that is down and too many wrong tokens are refused 
   await stage.closeRegion('there');
   const { status } = await ask(`${stage.url}/regions/there/v1/apps/guarded`);
   expect(status).toBe(503);
+  const elsewhere = `/regions/there/v1/apps/${ids['apps']}`;
+  expect((await ask(`${stage.url}${elsewhere}`)).json).toMatchObject({ app: { region: 'here' } });
+  expect((await ask('/events')).status).toBe(200);
   const guesses = Array.from({ length: 60 }, (_, n) => ask('/users/self', { as: `guess-${n}` }));
   const statuses = (await Promise.all(guesses)).map((answer) => answer.status);
   expect(new Set(statuses)).toEqual(new Set([401, 429]));

@@ -8,6 +8,7 @@ import { userOf } from '../auth/authenticate.js';
 import {
   type ApiContext,
   appOf,
+  appsOfAll,
   baseUrl,
   type Found,
   maySee,
@@ -61,15 +62,13 @@ export function collaboratorRoutes(context: ApiContext): FastifyPluginAsyncZod {
   /** The app and the invitation that a token proves, in whatever region. */
   async function invited(token: string): Promise<{ found: Found; item: Collaborator } | null> {
     const invitation = digest(token);
-    for (const name of context.registry.names()) {
-      const region = context.registry.get(name);
-      const apps = (await region?.listApps({}).catch(unreachable)) ?? [];
-      for (const app of apps) {
-        const item = app.collaborators.find((one) => one.invitation === invitation);
-        if (region && item) return { found: { app, region }, item };
-      }
-    }
-    return null;
+    const all = await appsOfAll(context);
+    return (
+      all.flatMap((found) => {
+        const item = found.app.collaborators.find((one) => one.invitation === invitation);
+        return item ? { found, item } : [];
+      })[0] ?? null
+    );
   }
 
   return async (api) => {
@@ -256,10 +255,4 @@ function collaboratorOf(app: App, id: string): Collaborator {
 /** Invitations are 256 random bits, so one round of a fast hash hides them well. */
 function digest(token: string): string {
   return createHash('sha256').update(token).digest('hex');
-}
-
-/** A region that is down has no invitation to offer. */
-function unreachable(error: unknown): [] {
-  if (error instanceof Refusal && error.kind === 'unavailable') return [];
-  throw error;
 }
