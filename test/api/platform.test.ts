@@ -96,6 +96,19 @@ describe('the published client', () => {
     expect(self).toMatchObject({ username: 'owner', uuid: self.id, suspended_at: null });
   });
 
+  it('makes, exchanges and removes API tokens', async () => {
+    const made = await client.Tokens.create('of the client');
+    expect(made).toMatchObject({ name: 'of the client', issued_at: made.created_at });
+    expect(await client.Tokens.exchange(made.token ?? '')).toMatch(/^ey/);
+    const { token, last_used_at, ...listed } = made;
+    expect(await client.Tokens.all()).toEqual(
+      expect.arrayContaining([expect.objectContaining(listed)]),
+    );
+    await client.Tokens.destroy(made.id);
+    const none = await ask('/tokens', { body: {} });
+    expect([none.status, none.json]).toEqual([422, { errors: { name: [expect.any(String)] } }]);
+  });
+
   it('creates, changes, renames and removes an app', async () => {
     const dry = await client.Apps.create({ name: 'heron', dry_run: true });
     expect(dry).toMatchObject({ name: 'heron', status: 'new' });
