@@ -4,17 +4,13 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import fp from 'fastify-plugin';
-import {
-  jsonSchemaTransform,
-  serializerCompiler,
-  validatorCompiler,
-} from 'fastify-type-provider-zod';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { Refusal } from '../shared/errors.js';
 import { countedUnder, identify, requireLogin } from './auth/authenticate.js';
 import { tokenRoutes } from './auth/token-routes.js';
 import type { ApiContext } from './context.js';
-import { documentErrors, errorComponents } from './documented-errors.js';
 import { answerError, noRoute } from './errors.js';
+import { openapi } from './openapi/document.js';
 import { accountRoutes } from './platform/account.js';
 import { addonRoutes } from './platform/addons.js';
 import { alertRoutes } from './platform/alerts.js';
@@ -87,37 +83,7 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
 
   await app.register(fp(fastifySSE), { heartbeatInterval: 15_000 });
   await letWebSocketsIn(app);
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'Godwit',
-        description:
-          'Moves running applications between regions. `/v1` addresses the default region; the same routes under `/regions/<name>/v1` address any.',
-        version: '1',
-      },
-      components: {
-        responses: errorComponents,
-        securitySchemes: {
-          token: {
-            type: 'http',
-            scheme: 'basic',
-            description: 'Empty user, API token as password',
-          },
-          session: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
-        },
-      },
-      security: [{ token: [] }, { session: [] }],
-    },
-    transformObject: documentErrors,
-    transform: (route) => {
-      const transformed = jsonSchemaTransform(route);
-      const isSecond = route.url.startsWith(anyRegion);
-      return isSecond
-        ? { ...transformed, schema: { ...transformed.schema, hide: true } }
-        : transformed;
-    },
-  });
+  await app.register(swagger, openapi(context.registry, anyRegion));
 
   app.get('/healthz', { schema: { hide: true } }, async () => {
     await options.checkHealth();

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { Validator } from '@seriousme/openapi-schema-validator';
+import { createConfig, lintFromString } from '@redocly/openapi-core';
 import fc from 'fast-check';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { Kysely, PostgresDialect } from 'kysely';
@@ -550,8 +550,18 @@ describe('the platform', () => {
     const { json } = await ask('/openapi.json', { authorization: '' });
     const document = z.object({ openapi: z.string(), paths: anything }).parse(json);
     expect(document.openapi).toBe('3.1.0');
-    const verdict = await new Validator().validate(z.record(z.string(), z.unknown()).parse(json));
-    expect(verdict.errors, JSON.stringify(verdict.errors)).toBeUndefined();
+    const problems = await lintFromString({
+      source: JSON.stringify(json),
+      config: await createConfig({ extends: ['recommended'] }),
+    });
+    expect(problems.map(({ message, location }) => [message, location])).toEqual([]);
+    expect(anything.parse(json)['servers']).toEqual([
+      expect.objectContaining({ url: '/' }),
+      expect.objectContaining({
+        url: '/regions/{region}',
+        variables: { region: expect.objectContaining({ default: 'here' }) },
+      }),
+    ]);
     const page = await request(`http://${server.address}/docs/`);
     expect([page.statusCode, await page.body.text()]).toEqual([
       200,

@@ -176,6 +176,38 @@ function addressOf({ path }: Operation, id?: string): string {
   return filled.replace(/^\/v1/, '');
 }
 
+it('every operation has a name of its own, a summary, and examples as its schemas describe', () => {
+  const names = operations.map(({ operationId }) => operationId);
+  expect(new Set(names).size).toBe(names.length);
+  for (const operation of operations) {
+    expect(operation.operationId).toMatch(/^(get|post|put|patch|delete)[A-Z][A-Za-z]+$/);
+    expect(operation.summary).not.toBe('');
+    for (const [what, body] of [
+      ['request', operation.requestBody],
+      ...Object.entries(operation.responses),
+    ] as const) {
+      for (const [type, { schema, example }] of Object.entries(body?.content ?? {})) {
+        if (type === 'application/gzip') continue;
+        const of = `${operation.method} ${operation.path}: ${what} ${type}`;
+        expect(example, of).toBeDefined();
+        expect(ajv.validate(schema, example), `${of}\n${ajv.errorsText()}`).toBe(true);
+      }
+    }
+  }
+});
+
+it('names the errors that an operation may answer with, and no others', () => {
+  const statusesOf = (operation: Operation) =>
+    Object.keys(operation.responses).filter((status) => status >= '400');
+  const catalogue = operationOf('GET', '/v1/event_types');
+  expect(statusesOf(catalogue)).toEqual(['400', '404', '422', '429', '500', '503']);
+  const upload = operationOf('PUT', '/v1/sources/x');
+  expect(upload.security).toEqual([]);
+  expect(statusesOf(upload)).toEqual(expect.arrayContaining(['401', '413', '414', '415']));
+  expect(Object.keys(upload.requestBody?.content ?? {})).toEqual(['application/gzip']);
+  expect(statusesOf(operationOf('GET', '/v1/apps'))).not.toContain('413');
+});
+
 describe('every GET of the document', () => {
   const special: Record<string, () => [path: string, how: Ask]> = {
     '/v1/logs/{app}': () => [logs, {}],

@@ -65,6 +65,12 @@ export function countedUnder(request: FastifyRequest): string {
   return request.login ? `token ${request.login.token}` : `address ${addressOf(request)}`;
 }
 
+/** Who asks, and by what. @throws Refusal `unauthorized` when that is not known */
+export function loginOf(request: { readonly login: Login | null }): Login {
+  if (request.login) return request.login;
+  throw unauthorized();
+}
+
 /** Who asks. @throws Refusal `unauthorized` when that is not known */
 export function userOf(request: { readonly user: User | null }): User {
   if (request.user) return request.user;

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Refusal } from '../../shared/errors.js';
 import type { ApiContext } from '../context.js';
 import type { ApiToken } from './accounts.js';
-import { userOf } from './authenticate.js';
+import { loginOf, userOf } from './authenticate.js';
 
 const tags = ['Account'];
 /** Seconds for which a session token is good. */
@@ -56,9 +56,10 @@ export function tokenRoutes({ accounts, signer }: ApiContext): FastifyPluginAsyn
           },
         },
       },
-      async ({ login }) => {
-        if (login?.by !== 'token') throw needsToken();
-        const session = { user: login.user.id, token: login.token };
+      async (request) => {
+        const { by, user, token } = loginOf(request);
+        if (by !== 'token') throw needsToken();
+        const session = { user: user.id, token };
         return { token: await signer.signSession(session, lifetime) };
       },
     );

@@ -56,7 +56,9 @@ const changes = z.object({
   remind_every: z.string().max(40).nullish(),
   notifiers: z.array(z.string()).max(100).nullish(),
 });
-const creation = changes.extend({ container_type: containerType, metric, limit: z.number() });
+const creation = changes
+  .extend({ container_type: containerType, metric, limit: z.number() })
+  .meta({ examples: [{ container_type: 'web', metric: 'cpu', limit: 0.8 }] });
 
 const present = (app: App, it: Alert): z.infer<typeof shape> => ({
   id: it.id,

@@ -21,6 +21,16 @@ const tags = ['Apps'];
 const ofApp = z.object({ app: z.string() });
 
 const one = z.object({ app: appShape });
+const healthExample = {
+  state: 'healthy',
+  processes: [
+    {
+      ...{ name: 'web-1', state: 'running', startedAt: '2026-01-02T03:04:05.678Z' },
+      ...{ bootTime: 340, crashes: 0 },
+    },
+  ],
+  reason: null,
+};
 const dryRun = z.object({ 'x-dry-run': z.string().optional() });
 
 /** Apps: their life, settings and health. */
@@ -66,9 +76,9 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
           summary: 'Create an application',
           description: 'With `X-Dry-Run: true` it is only checked whether that is possible.',
           headers: dryRun,
-          body: z.object({
-            app: z.object({ name: appName, stack_id: z.string().nullish() }),
-          }),
+          body: z
+            .object({ app: z.object({ name: appName, stack_id: z.string().nullish() }) })
+            .meta({ examples: [{ app: { name: 'heron' } }] }),
           response: { 201: one },
         },
       },
@@ -111,16 +121,18 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
           description: 'A new owner is one of the collaborators; `current_name` confirms it.',
           params: ofApp,
           querystring: z.object({ current_name: z.string().optional() }),
-          body: z.object({
-            current_name: z.string().optional(),
-            app: z.object({
-              force_https: z.boolean().optional(),
-              sticky_session: z.boolean().optional(),
-              router_logs: z.boolean().optional(),
-              stack_id: z.string().optional(),
-              owner: z.email().optional().describe('Email address of the new owner'),
-            }),
-          }),
+          body: z
+            .object({
+              current_name: z.string().optional(),
+              app: z.object({
+                force_https: z.boolean().optional(),
+                sticky_session: z.boolean().optional(),
+                router_logs: z.boolean().optional(),
+                stack_id: z.string().optional(),
+                owner: z.email().optional().describe('Email address of the new owner'),
+              }),
+            })
+            .meta({ examples: [{ app: { force_https: true } }] }),
           response: { 200: one },
         },
       },
@@ -161,7 +173,9 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'Give an application another name',
           params: ofApp,
-          body: z.object({ current_name: z.string(), new_name: appName }),
+          body: z
+            .object({ current_name: z.string(), new_name: appName })
+            .meta({ examples: [{ current_name: 'heron', new_name: 'egret' }] }),
           response: { 200: one },
         },
       },
@@ -206,7 +220,7 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'How the processes of an application do',
           params: ofApp,
-          response: { 200: z.object({ health: appHealth }) },
+          response: { 200: z.object({ health: appHealth.meta({ examples: [healthExample] }) }) },
         },
       },
       async (request) => {

@@ -21,6 +21,15 @@ import { appShape, lookAtApp } from './app-shape.js';
 const tags = ['Collaborators'];
 const ofApp = z.object({ app: z.string() });
 const ofCollaborator = ofApp.extend({ id: z.string() });
+const example = {
+  id: 'co-4b3ad6f4-3a29-4cc7-8f61-3f8f2e2f0a11',
+  app_id: '54100930736f7563d5030000',
+  email: 'bob@example.org',
+  user_id: 'us-2',
+  username: 'bob',
+  status: 'accepted',
+  is_limited: false,
+};
 const shape = z
   .object({
     id: z.string(),
@@ -31,19 +40,13 @@ const shape = z
     status: z.enum(['pending', 'accepted']),
     is_limited: z.boolean(),
   })
-  .meta({
-    examples: [
-      {
-        id: 'co-4b3ad6f4-3a29-4cc7-8f61-3f8f2e2f0a11',
-        app_id: '54100930736f7563d5030000',
-        email: 'bob@example.org',
-        user_id: 'us-2',
-        username: 'bob',
-        status: 'accepted',
-        is_limited: false,
-      },
-    ],
-  });
+  .meta({ examples: [example] });
+const shapeWithApp = shape
+  .extend({ app_name: z.string() })
+  .meta({ examples: [{ ...example, app_name: 'heron' }] });
+const invitedShape = shape
+  .extend({ invitation_link: z.string().nullable() })
+  .meta({ examples: [{ ...example, invitation_link: null }] });
 const one = z.object({ collaborator: shape });
 const notHere = 'n/a';
 
@@ -79,7 +82,7 @@ export function collaboratorRoutes(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'List the collaborators of the applications that you own',
           response: {
-            200: z.object({ collaborators: z.array(shape.extend({ app_name: z.string() })) }),
+            200: z.object({ collaborators: z.array(shapeWithApp) }),
           },
         },
       },
@@ -161,12 +164,14 @@ export function collaboratorRoutes(context: ApiContext): FastifyPluginAsyncZod {
           description:
             'Who has no account accepts with the token of `invitation_link`, which is shown only here: whoever has it may accept.',
           params: ofApp,
-          body: z.object({
-            collaborator: z.object({ email: z.email(), is_limited: z.boolean().default(false) }),
-          }),
+          body: z
+            .object({
+              collaborator: z.object({ email: z.email(), is_limited: z.boolean().default(false) }),
+            })
+            .meta({ examples: [{ collaborator: { email: 'bob@example.org' } }] }),
           response: {
             201: z.object({
-              collaborator: shape.extend({ invitation_link: z.string().nullable() }),
+              collaborator: invitedShape,
             }),
           },
         },

@@ -71,10 +71,12 @@ const changes = z.object({
   hours_before_delete_stale: hours,
   automatic_creation_from_forks_allowed: z.boolean().optional(),
 });
-const creation = changes.extend({
-  source: z.string().max(2_000).describe('Address of the repository'),
-  auth_integration_uuid: z.string().max(100).nullish(),
-});
+const creation = changes
+  .extend({
+    source: z.string().max(2_000).describe('Address of the repository'),
+    auth_integration_uuid: z.string().max(100).nullish(),
+  })
+  .meta({ examples: [{ source: 'https://github.com/birds/heron', branch: 'main' }] });
 
 const present = (app: App, it: ScmLink): z.infer<typeof shape> => ({
   id: it.id,

@@ -5,6 +5,8 @@ import { newId } from '../../shared/ids.js';
 import { type ApiContext, baseUrl, regionOf } from '../context.js';
 
 const tags = ['Deployments'];
+export const urlExample =
+  'https://godwit.example.org/regions/osc-fr1/v1/sources/54100930736f7563d5030003?token=eyJh…';
 /** Seconds within which a source is to be uploaded and deployed. */
 const lifetime = 3_600;
 
@@ -25,7 +27,9 @@ export function sourceRoutes(context: ApiContext): FastifyPluginAsyncZod {
           summary: 'Get an address to upload a .tar.gz to, good for an hour',
           response: {
             201: z.object({
-              source: z.object({ upload_url: z.string(), download_url: z.string() }),
+              source: z
+                .object({ upload_url: z.string(), download_url: z.string() })
+                .meta({ examples: [{ upload_url: urlExample, download_url: urlExample }] }),
             }),
           },
         },
@@ -52,8 +56,15 @@ export function uploadRoutes(context: ApiContext): FastifyPluginAsyncZod {
         schema: {
           tags,
           summary: 'Upload a .tar.gz to the address of a source',
+          security: [],
+          consumes: ['application/gzip'],
           params: z.object({ source: z.string() }),
           querystring: z.object({ token: z.string() }),
+          body: z.unknown().meta({
+            ...{ type: 'string', format: 'binary' },
+            description: 'A tar archive, compressed by gzip; of any content type',
+          }),
+          response: { 200: z.object({}) },
         },
       },
       async (request, reply) => {

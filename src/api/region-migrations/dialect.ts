@@ -10,9 +10,11 @@ export interface CreateRequest {
 }
 
 /** The body that real clients send. */
-export const createBody = z.object({
-  migration: z.object({ destination: z.string(), dst_app_name: z.string().optional() }),
-});
+export const createBody = z
+  .object({
+    migration: z.object({ destination: z.string(), dst_app_name: z.string().optional() }),
+  })
+  .meta({ examples: [{ migration: { destination: 'osc-secnum-fr1' } }] });
 
 /** `{"migration": {"osc-secnum-fr1"}}`: no JSON, but what the documentation tells people to send. */
 const documentedForm = /^\s*\{\s*"migration"\s*:\s*\{\s*"([^"\\]+)"\s*\}\s*\}\s*$/;
