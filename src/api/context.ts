@@ -1,7 +1,8 @@
 import type { EventLog } from '../events/event-log.js';
 import type { Webhooks } from '../events/webhooks.js';
 import type { Migrations } from '../migration/migrations.js';
-import { type App, type Collaborator, id, type User } from '../region/model.js';
+import { collaborationOf } from '../region/collaboration.js';
+import { type App, id, type User } from '../region/model.js';
 import type { Region } from '../region/region.js';
 import type { Registry } from '../region/registry.js';
 import { Refusal } from '../shared/errors.js';
@@ -124,13 +125,6 @@ export async function fullAppOf(
 /** Whether a user owns an app or collaborates on it. */
 export function maySee(user: User, app: App): boolean {
   return app.owner.id === user.id || collaborationOf(user, app) !== undefined;
-}
-
-/** What a user is on an app beside its owner; undefined when nothing, or only invited. */
-function collaborationOf(user: User, app: App): Collaborator | undefined {
-  return app.collaborators.find(
-    ({ email, status }) => email === user.email && status === 'accepted',
-  );
 }
 
 /** What only the owner may do. @throws Refusal `forbidden` */

@@ -40,6 +40,8 @@ export const collaborator = z.looseObject({
   userId: z.string().nullish(),
   /** May look, deploy, scale and restart; may not see secrets or change settings. */
   isLimited: z.boolean().optional(),
+  /** Who invited them. */
+  inviter: z.object({ username: z.string(), email: z.string() }).nullish(),
   /** SHA-256 of what proves the invitation, in hexadecimal digits. */
   invitation: z.string().nullish(),
 });

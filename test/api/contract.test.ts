@@ -315,6 +315,15 @@ describe('the region migrations', () => {
     }
     expect(await run('abort', third)).toBe(409);
     expect((await ask(migrations())).json).toHaveLength(3);
+    const { json } = await ask(`${migrations()}/${third}`);
+    const { new_app_id } = z.object({ new_app_id: z.string() }).parse(json);
+    const [end, start, ...others] = z
+      .object({ events: z.array(z.looseObject({ type: z.string() })) })
+      .parse((await ask(`/apps/${new_app_id}/events`)).json).events;
+    const of = { type_data: expect.objectContaining({ migration_id: third }) };
+    expect(end).toMatchObject({ type: 'end_region_migration', ...of });
+    expect(start).toMatchObject({ type: 'start_region_migration', ...of });
+    expect(others).toEqual([]);
   });
 
   /** In the documented form, which is no JSON. */

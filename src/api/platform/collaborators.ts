@@ -133,7 +133,8 @@ export function collaboratorRoutes(context: ApiContext): FastifyPluginAsyncZod {
           app: found.app.id,
           attachment: { kind: 'collaborator', item: accepted },
         });
-        const data = { collaborator: user };
+        const { email, username } = item.inviter ?? app.owner;
+        const data = { collaborator: { ...user, inviter: { email, username } } };
         await noteEvent(context, request, app, 'accept_collaborator', data);
         return lookAtApp({ app, region: found.region });
       },
@@ -193,10 +194,13 @@ export function collaboratorRoutes(context: ApiContext): FastifyPluginAsyncZod {
           status: user ? 'accepted' : 'pending',
           isLimited: is_limited,
           invitation: token && digest(token),
+          inviter: userOf(request),
         };
         const attachment = { kind: 'collaborator' as const, item };
         await region.attach({ app: app.id, attachment });
-        const data = { collaborator: { email } };
+        const data = {
+          collaborator: { email, ...(user && { id: user.id, username: user.username }) },
+        };
         await noteEvent(context, request, app, 'new_collaborator', data);
         const base = `${baseUrl(context, request)}/regions/${region.name}/v1`;
         const invitation_link = token && `${base}/apps/collaboration?token=${token}`;

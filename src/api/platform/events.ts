@@ -84,7 +84,11 @@ export function eventRoutes(context: ApiContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const { app } = await appOf(context, request);
-        return page({ app: app.id }, request.query);
+        // What an app came of is told of by events that are another's.
+        const migrations = (await context.migrations.list(app.id))
+          .filter(({ newAppId }) => newAppId === app.id)
+          .map(({ id }) => id);
+        return page({ app: app.id, migrations }, request.query);
       },
     );
 

@@ -235,12 +235,12 @@ function changed(known: ScmLink, given: z.infer<typeof changes>): ScmLink {
 
 const types: Record<string, string> = { 'github.com': 'github', 'gitlab.com': 'gitlab' };
 
-/** @throws Refusal `invalid` when an address is that of no repository */
 const repositoryNamed = ({ url, owner, repo }: Pick<ScmLink, 'url' | 'owner' | 'repo'>) => ({
   repo_name: `${owner}/${repo}`,
-  source: url,
+  source: `${url}/${owner}/${repo}`,
 });
 
+/** @throws Refusal `invalid` when an address is that of no repository */
 function repositoryOf(source: string): Pick<ScmLink, 'type' | 'url' | 'owner' | 'repo'> {
   const url = URL.canParse(source) ? new URL(source) : null;
   const path = url?.pathname.replace(/^\/+|\/+$|\.git\/*$/g, '').split('/') ?? [];
