@@ -102,6 +102,7 @@ export class AgentClient implements Region {
   readonly freeze = this.#verb('freeze');
   readonly thaw = this.#verb('thaw');
   readonly deploy = this.#verb('deploy');
+  readonly purgeCache = this.#verb('purgeCache');
   readonly grantBuild = this.#verb('grantBuild');
   readonly fetchBuild = this.#verb('fetchBuild');
   readonly addAddon = this.#verb('addAddon');

@@ -200,6 +200,7 @@ describe('the published client', () => {
       last_deployed_at: deployment.created_at,
     });
     expect(await client.Logs.for('runner', { count: 10 })).toMatch(/deployment .* ended: success/);
+    await client.Deployments.purgeCache(id);
     const { deployments, meta } = await client.Deployments.for(id, { page: 1, per_page: 1 });
     expect(deployments).toEqual([deployment]);
     expect(meta.pagination).toEqual({
@@ -686,8 +687,12 @@ describe('nothing changes', () => {
       ['POST', '/collaborators', { collaborator: { email: 'x@example.org' } }],
       ['POST', '/scale', { containers: [{ name: 'web', amount: 1 }] }],
       ['POST', '/restart', { scope: [] }],
+      ['DELETE', '/caches/deployment', undefined],
     ] as const) {
-      const { status, json } = await ask(`/apps/frozen${path}`, { method, body });
+      const { status, json } = await ask(`/apps/frozen${path}`, {
+        method,
+        ...(body && { body }),
+      });
       expect([path, status, json]).toMatchObject([path, 409, { code: 'frozen' }]);
     }
     expect(await everything('frozen')).toEqual(before);

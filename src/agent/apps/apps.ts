@@ -280,6 +280,7 @@ export class Apps implements Verbs {
       edge.removeRoute(id);
       await runtime.stop(this.#place(id));
       runtime.forget(id);
+      await deployments.forgetCache(id);
       await Promise.all(addons.map((addon) => databases.deprovision(addon.id)));
     });
   }

@@ -149,6 +149,24 @@ export function deploymentRoutes(context: ApiContext): FastifyPluginAsyncZod {
       },
     );
 
+    api.delete(
+      '/apps/:app/caches/deployment',
+      {
+        schema: {
+          tags,
+          summary: 'Remove what deployments of the application keep for the next one',
+          description: 'Packages that were downloaded; the next deployment fetches them again.',
+          params: ofApp,
+          response: { 204: z.null() },
+        },
+      },
+      async (request, reply) => {
+        const { app, region } = await appOf(context, request);
+        await region.purgeCache({ app: app.id });
+        return reply.status(204).send(null);
+      },
+    );
+
     api.get(
       '/apps/:app/deployments/:id',
       {
