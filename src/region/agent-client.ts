@@ -188,6 +188,10 @@ export class AgentClient implements Region {
     const json: unknown = JSON.parse(text);
     if (status < 300) return json;
     const { success, data } = refusal.safeParse(json);
+    // What an agent does not understand was never said by a client: it is this control plane's fault.
+    if (success && data.kind === 'bad-request') {
+      throw new Error(`Region ${this.name} did not understand: ${data.message}`);
+    }
     if (success) throw new Refusal(data.kind, data.message, data.details);
     throw new Error(`Region ${this.name} failed (${status}); the log of its agent says how.`);
   }

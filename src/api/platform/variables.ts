@@ -10,7 +10,10 @@ const tags = ['Variables'];
 const ofApp = z.object({ app: z.string() });
 const ofVariable = ofApp.extend({ id: z.string() });
 const given = z
-  .object({ name: variableName, value: variableValue })
+  .object({
+    name: variableName.max(64, 'must have at most 64 characters'),
+    value: variableValue,
+  })
   .meta({ examples: [{ name: 'NODE_ENV', value: 'production' }] });
 const shape = z
   .object({ id: z.string(), name: z.string(), value: z.string() })
