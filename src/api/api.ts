@@ -8,8 +8,10 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import { Refusal } from '../shared/errors.js';
 import { countedUnder, identify, requireLogin } from './auth/authenticate.js';
 import { tokenRoutes } from './auth/token-routes.js';
-import type { ApiContext } from './context.js';
+import { type ApiContext, regionOf } from './context.js';
 import { answerError, noRoute } from './errors.js';
+import { readJson, requireText } from './json.js';
+import { answerMalformed } from './malformed.js';
 import { openapi } from './openapi/document.js';
 import { accountRoutes } from './platform/account.js';
 import { addonRoutes } from './platform/addons.js';
@@ -50,6 +52,7 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
     bodyLimit: 1024 ** 2,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 200 },
+    clientErrorHandler: answerMalformed,
     frameworkErrors: (error, request, reply) => {
       const answer = (what: unknown) => answerError(what, reply, context.logger);
       count.call(app, request, reply).then(() => answer(error), answer);
@@ -98,6 +101,7 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
   for (const prefix of ['/v1', anyRegion]) {
     await app.register(
       async (api) => {
+        api.addHook('preParsing', async (request) => void regionOf(context, request));
         await api.register(uploadRoutes(context));
         await api.register(logLineRoutes(context));
         await api.register(catalogueRoutes(context));
@@ -133,32 +137,7 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
 /** `curl -d` calls JSON a form; nobody sends this API anything but JSON. */
 function readJsonWhateverItsType(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => {
-    if (text === '') return done(null, undefined);
-    try {
-      done(
-        null,
-        JSON.parse(String(text), (key, value) => {
-          requireText(key, 'body');
-          if (typeof value === 'string') requireText(value, 'body');
-          return value;
-        }),
-      );
-    } catch (error) {
-      const refusal = new Refusal('bad-request', 'The body is not JSON. Send a JSON object.');
-      done(error instanceof Refusal ? error : refusal);
-    }
-  });
-}
-
-/**
- * PostgreSQL keeps no text with a NUL character or half of a surrogate pair, and no name has one.
- * @throws Refusal `bad-request`
- */
-function requireText(text: string, where: string): void {
-  if (!text.includes('\0') && text.isWellFormed()) return;
-  throw new Refusal(
-    'bad-request',
-    `The ${where} has a NUL character or half of a surrogate pair. Leave it out.`,
+  app.addContentTypeParser('*', { parseAs: 'string' }, async (_request: unknown, text: string) =>
+    text === '' ? undefined : readJson(text),
   );
 }

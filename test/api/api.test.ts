@@ -1,7 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import fc from 'fast-check';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
@@ -506,6 +508,17 @@ describe('the platform', () => {
     ['/v1/apps', { app: { name: 'No Name' } }, 422],
     ['/v1/apps', { app: { name: 'platform' } }, 422],
     ['/v1/apps', {}, 422],
+    ['/v1/apps', { app: { name: 'two--hyphens' } }, 422],
+    ['/v1/apps', { app: { name: 'collaboration' } }, 422],
+    ['/v1/apps', { app: { name: '54100930736f7563d5030000' } }, 422],
+    ['/v1/apps/platform/rename', { current_name: 'platform', new_name: 'a--b' }, 422],
+    ['/v1/apps/platform/variables', { variable: { name: '__proto__', value: '' } }, 422],
+    ['/v1/apps/platform/variables', { variable: { name: 'A'.repeat(65), value: '' } }, 422],
+    [
+      '/v1/apps/platform/region_migrations',
+      { migration: { destination: 'there', dst_app_name: 'collaboration' } },
+      422,
+    ],
     ['/v1/apps/platform/variables', { variable: { name: '1A', value: '' } }, 422],
     ['/v1/apps/platform/variables', { variable: { name: 'A', value: 1 } }, 422],
     ['/v1/apps/platform/scale', { containers: [{ name: 'web', amount: -1 }] }, 422],
@@ -524,6 +537,66 @@ describe('the platform', () => {
     expect((await ask('/v1/apps/platform')).json).toEqual(before);
   });
 
+  it('lets a name begin with a digit, and a variable be called constructor', async () => {
+    await createApp('4rums');
+    const named = ['constructor', 'A'.repeat(64)].map((name) => ({ name, value: 'x' }));
+    const set = { method: 'PUT' as const, body: { variables: named } };
+    expect((await ask('/v1/apps/4rums/variables', set)).status).toBe(200);
+    const proto = '{"variables": [{"name": "__proto__", "value": "x"}]}';
+    const refused = await ask('/v1/apps/4rums/variables', { method: 'PUT', body: proto });
+    expect([refused.status, JSON.stringify(refused.json)]).toEqual([
+      422,
+      expect.stringContaining('__proto__'),
+    ]);
+  });
+
+  it.each([
+    '/users/self',
+    '/apps/x',
+    '/event_types',
+    '/logs/x?token=x',
+    '/tokens',
+    '/sources/x?token=x',
+  ])('has nothing at %s of a region that there is not', async (path) => {
+    const method = path.startsWith('/sources') ? 'PUT' : 'GET';
+    for (const authorization of [basic(token), '']) {
+      const { status, json } = await ask(`/regions/nowhere/v1${path}`, { authorization, method });
+      expect([status, json]).toEqual([404, { resource: 'Region', error: expect.any(String) }]);
+    }
+  });
+
+  it('refuses JSON that is too deep, whatever is asked for', async () => {
+    const deep = (levels: number) =>
+      `{"x": ${'['.repeat(levels)}${']'.repeat(levels)}, "y": "[[{"}`;
+    for (const path of ['/v1/apps', '/v1/apps/platform/region_migrations']) {
+      const { status, json } = await ask(path, { body: deep(100) });
+      expect([status, json]).toEqual([
+        400,
+        { code: 'bad_request', error: expect.stringContaining('100 levels') },
+      ]);
+    }
+    expect((await ask('/v1/apps', { body: deep(99) })).status).toBe(422);
+    expect((await ask('/v1/apps', { body: deep(200_000) })).status).toBe(400);
+  });
+
+  it.each([
+    ['an unknown method', 'FLY /v1/apps HTTP/1.1\r\nhost: x\r\n\r\n', 400],
+    ['no HTTP', 'hello\r\n\r\n', 400],
+    [
+      'a bad chunk',
+      'POST /v1/apps HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n',
+      400,
+    ],
+    ['long headers', `GET /v1/apps HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+  ])('answers %s with JSON, too', async (_, sent, expected) => {
+    const [host = '', port] = server.address.split(':');
+    const socket = connect(Number(port), host);
+    socket.end(sent);
+    const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n');
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${expected} `));
+    expect(JSON.parse(body)).toEqual({ error: expect.any(String), code: expect.any(String) });
+  });
+
   it('refuses an archive without a Procfile, and an address that is not its own', async () => {
     await ask('/v1/apps', { body: { app: { name: 'platform' } } });
     const { json } = await ask('/v1/sources', { method: 'POST' });
@@ -536,6 +609,13 @@ describe('the platform', () => {
       });
     expect((await upload(url)).statusCode).toBe(200);
     expect((await upload(url.replace(/token=./, 'token=x'))).statusCode).toBe(401);
+    for (const elsewhere of [
+      url.replace('/here/', '/there/'),
+      url.replace(/sources\/./, 'sources/x'),
+    ]) {
+      expect((await upload(elsewhere)).statusCode).toBe(401);
+    }
+    expect(await readdir(join(dir, 'there', 'sources')).catch(() => [])).toEqual([]);
     const { status, json: answer } = await ask('/v1/apps/platform/deployments', {
       body: { deployment: { source_url: url } },
     });

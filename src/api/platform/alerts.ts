@@ -46,6 +46,13 @@ const shape = z
     ],
   });
 const one = z.object({ alert: shape });
+/** Seconds as the API writes them, such as `1h0m30s`; empty for none. */
+function duration(seconds: number): string {
+  const [hours, minutes] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60];
+  const parts = [...(hours ? [`${hours}h`] : []), ...(seconds >= 60 ? [`${minutes}m`] : [])];
+  return seconds === 0 ? '' : `${parts.join('')}${seconds % 60}s`;
+}
+
 const changes = z.object({
   container_type: containerType.nullish(),
   metric: metric.nullish(),
@@ -53,7 +60,10 @@ const changes = z.object({
   disabled: z.boolean().nullish(),
   send_when_below: z.boolean().nullish(),
   duration_before_trigger: z.number().int().min(0).nullish(),
-  remind_every: z.string().max(40).nullish(),
+  remind_every: z
+    .union([z.string().max(40), z.number().int().min(0).max(31_536_000).transform(duration)])
+    .nullish()
+    .describe('Such as 5m0s, or seconds'),
   notifiers: z.array(z.string()).max(100).nullish(),
 });
 const creation = changes

@@ -68,8 +68,8 @@ export function uploadRoutes(context: ApiContext): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        const { source } = await readAddress(context, request.query.token);
-        if (source !== request.params.source) throw tooOld();
+        const { source, region } = await readAddress(context, request.query.token);
+        if (source !== request.params.source || region !== request.region) throw notIts();
         await regionOf(context, request).storeSource(source, request.raw);
         return reply.status(200).send({});
       },
@@ -92,6 +92,10 @@ async function readAddress({ signer }: ApiContext, token: string): Promise<Sourc
   const [region, source] = (await signer.verify('source', token))?.split('/') ?? [];
   if (region === undefined || source === undefined) throw tooOld();
   return { region, source };
+}
+
+function notIts(): Refusal {
+  return new Refusal('unauthorized', 'That is not the address that was given. Take it as it was.');
 }
 
 function tooOld(): Refusal {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Refusal } from '../../shared/errors.js';
+import { requireShallow } from '../json.js';
 
 /** What is asked for, and how: the documented form is answered as documented, with an array of one. */
 export interface CreateRequest {
@@ -40,6 +41,7 @@ export function readCreateRequest(text: string): CreateRequest {
 }
 
 function parse(text: string): unknown {
+  requireShallow(text);
   try {
     return JSON.parse(text);
   } catch {
