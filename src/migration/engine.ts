@@ -1,7 +1,7 @@
 import { DBOS } from '@dbos-inc/dbos-sdk';
 import type { Kysely } from 'kysely';
 import { z } from 'zod';
-import { appName } from '../region/model.js';
+import { type App, appName } from '../region/model.js';
 import { Refusal } from '../shared/errors.js';
 import type { Logger } from '../shared/logging.js';
 import { Feed } from './feed.js';
@@ -106,7 +106,10 @@ export class Engine implements Migrations {
   }
 
   async create(wanted: NewMigration): Promise<Migration> {
-    const { app, source, destination, dstAppName } = wanted;
+    const earlier = await this.#store.createdEarlier(wanted);
+    if (earlier) return earlier;
+    const { app, source, destination } = wanted;
+    const dstAppName = wanted.dstAppName ?? app.name;
     const names = this.#parts.regions.names();
     if (!names.includes(destination)) {
       throw Refusal.invalid(
@@ -127,12 +130,7 @@ export class Engine implements Migrations {
         `${app.name} is on ${source} already. Choose another region, or another dst_app_name.`,
       );
     }
-    if (app.frozenBy) {
-      throw Refusal.conflict(
-        'frozen',
-        `${app.name} is frozen by migration ${app.frozenBy}. It can be migrated again once that has ended.`,
-      );
-    }
+    if (app.frozenBy) throw await this.#frozen(app, app.frozenBy);
     const migration = await this.#store.create(wanted);
     await this.#begin(migration, 'preflight', null);
     return migration;
@@ -149,10 +147,10 @@ export class Engine implements Migrations {
   }
 
   async run(migration: Migration, phase: PhaseName, key: string | null): Promise<void> {
-    if (key !== null && (await this.#store.wasAsked(migration, phase, key))) return;
+    if (await this.#store.wasAsked(migration, phase, key)) return;
     switch (judge(migration, phase)) {
       case 'nothing-to-do':
-        return;
+        return this.#store.noteAsked(migration, phase, key);
       case 'refused':
         throw this.#refusal(migration, phase);
       case 'start':
@@ -232,6 +230,16 @@ export class Engine implements Migrations {
       const next = wasLaunched ? await this.#store.beginAgain(run) : run;
       if (next) await this.#launch(next);
     }
+  }
+
+  async #frozen({ name }: App, by: string): Promise<Refusal> {
+    const migration = await this.#store.find(by);
+    const { destination, dstAppName, status } = migration ?? {};
+    const what =
+      status === 'done'
+        ? `${name} has moved: it is ${dstAppName} on ${destination} now. Migrate that one.`
+        : `${name} is frozen by migration ${by}, which is ${status ?? 'not known here'}. It can be migrated again once that has ended.`;
+    return Refusal.conflict('frozen', what);
   }
 
   #refusal(migration: Migration, phase: PhaseName): Refusal {

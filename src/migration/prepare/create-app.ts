@@ -1,6 +1,6 @@
 import type { Step } from '../phase.js';
 
-/** Creates the app in the destination, not started. */
+/** Creates the app in the destination, not started; nobody but the migration can change it yet. */
 export const createApp: Step = {
   title: ({ destination }) => `Create the application on ${destination}`,
   async run({ migration, destination, newAppId, sourceApp, remember, log }) {
