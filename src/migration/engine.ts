@@ -8,7 +8,7 @@ import { Feed } from './feed.js';
 import { Leadership } from './leadership.js';
 import { judge, type Migration, type PhaseName, possiblePhases } from './migration.js';
 import type { Changes, Migrations, NewMigration } from './migrations.js';
-import { type Regions, Runner } from './run.js';
+import { type People, type Regions, Runner } from './run.js';
 import { createMigrationTables, type MigrationTables } from './schema.js';
 import { MigrationStore, type Run, workflowId } from './store.js';
 import { isGoingOn, runPhase } from './workflow.js';
@@ -18,6 +18,7 @@ export interface EngineParts {
   /** Where the durable workflows are kept; the same PostgreSQL. */
   readonly databaseUrl: string;
   readonly regions: Regions & { names(): readonly string[] };
+  readonly people: People;
   /** What whoever leads does beside, again and again. */
   readonly chores: readonly (() => Promise<void>)[];
   readonly logger: Logger;
@@ -52,7 +53,8 @@ export class Engine implements Migrations {
     this.#store = new MigrationStore(parts.db);
     this.#feed = new Feed(parts.databaseUrl, parts.logger);
     this.#leadership = new Leadership(parts.databaseUrl, parts.logger);
-    const runner = new Runner({ store: this.#store, regions: parts.regions, logger: parts.logger });
+    const { regions, people, logger } = parts;
+    const runner = new Runner({ store: this.#store, regions, people, logger });
     this.#workflow = DBOS.registerWorkflow((run: Run) => runPhase(runner, run), {
       name: 'run phase',
       maxRecoveryAttempts: 1_000_000,

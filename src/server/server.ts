@@ -61,7 +61,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const sign = (text: string) => signer.signDetached(text);
   const webhooks = new Webhooks({ events, registry, sign, logger });
   const chores = [() => webhooks.dispatch()];
-  const migrations = new Engine({ db, databaseUrl, regions: registry, chores, logger });
+  const migrations = new Engine({
+    ...{ db, databaseUrl, regions: registry, people: accounts, chores, logger },
+  });
   let lose: (why: Error) => void = () => undefined;
   const lost = new Promise<Error>((resolve) => {
     lose = resolve;
