@@ -1,9 +1,15 @@
 import { expect } from 'vitest';
 import { z } from 'zod';
+import type { Registry } from '../../src/region/registry.js';
 import { until } from '../../src/shared/until.js';
 import { createAuthority } from '../certificates.js';
-import { createApp, deploy } from './migrating.js';
-import type { Stage } from './platform-stage.js';
+import { type Asks, createApp, deploy } from './migrating.js';
+
+/** Where an app can be made, in a region named "here". */
+interface Hosts extends Asks {
+  readonly registry: Registry;
+  join(username: string): Promise<string>;
+}
 
 const withId = z.object({ id: z.string() });
 const server = `
@@ -12,7 +18,7 @@ createServer((_, answer) => answer.end(process.env.GREETING)).listen(process.env
 `;
 
 /** An app that has something of everything. @returns its id */
-export async function createWholeApp(stage: Stage, name: string, { database = true } = {}) {
+export async function createWholeApp(stage: Hosts, name: string, { database = true } = {}) {
   const app = await createApp(stage, name);
   const at = `/apps/${app}`;
   const made = async (path: string, body: object, method: 'POST' | 'PATCH' = 'POST') => {
@@ -111,7 +117,7 @@ export async function createWholeApp(stage: Stage, name: string, { database = tr
   return app;
 }
 
-async function addressOf(stage: Stage, app: string): Promise<string | undefined> {
+async function addressOf(stage: Hosts, app: string): Promise<string | undefined> {
   const found = await stage.registry.get('here')?.findApp({ ref: app });
   return found?.variables.find(({ name }) => name === 'DATABASE_URL')?.value;
 }
