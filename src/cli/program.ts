@@ -15,6 +15,8 @@ import { deploy } from './commands/deploy.js';
 import { dev } from './commands/dev.js';
 import { domains } from './commands/domains.js';
 import { domainsAdd } from './commands/domains-add.js';
+import { domainsRemove } from './commands/domains-remove.js';
+import { domainsSsl } from './commands/domains-ssl.js';
 import { env } from './commands/env.js';
 import { envSet } from './commands/env-set.js';
 import { envUnset } from './commands/env-unset.js';
@@ -32,6 +34,7 @@ import { regions } from './commands/regions.js';
 import { restart } from './commands/restart.js';
 import { scale } from './commands/scale.js';
 import { server } from './commands/server.js';
+import { forceHttps, routerLogs, stickySession } from './commands/settings.js';
 import { start } from './commands/start.js';
 import { stop } from './commands/stop.js';
 import { tokens } from './commands/tokens.js';
@@ -43,6 +46,8 @@ const exitCodes = { done: 0, failed: 1, wrongUse: 2 };
 const owners = [
   ...[apps, create, deploy, scale, ps, logs, restart, start, stop, deleteApp],
   ...[env, envSet, envUnset, addons, addonsAdd, addonsRemove, domains, domainsAdd],
+  ...[domainsRemove, domainsSsl],
+  ...[forceHttps, stickySession, routerLogs],
   ...[collaboratorsAdd, regions],
   ...[migrate, migrations, migrationCreate, migrationRun, migrationShow, migrationFollow],
   ...[migrationAbort, compare],

@@ -72,6 +72,10 @@ export class ApiClient {
     return this.#send('PUT', path, body, answer);
   }
 
+  patch<T>(path: string, body: unknown, answer: z.ZodType<T>): Promise<T> {
+    return this.#send('PATCH', path, body, answer);
+  }
+
   async delete(path: string): Promise<void> {
     await this.#send('DELETE', path, undefined, nothing);
   }
@@ -199,7 +203,7 @@ export class ApiClient {
   }
 
   async #send<T>(
-    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
     path: string,
     body: unknown,
     answer: z.ZodType<T>,
