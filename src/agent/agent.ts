@@ -88,7 +88,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const operations = new Operations({ shelf, health: (app) => runtime.health(app) });
   const stacks = [hostStack];
   const apps = new Apps({
-    ...{ host: appHost, shelf, databases, edge, runtime, deployments, operations, stacks },
+    ...{ host: appHost, shelf, databases, edge, runtime, deployments, operations, stacks, logger },
   });
   const attachments = new Attachments({ shelf, host: appHost });
   const addons = new Addons({ shelf, databases });
@@ -121,6 +121,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     async close({ stop }) {
       await http.close();
       await deployments.close();
+      apps.leave();
       if (stop) await apps.rest();
       await runtime.leave();
       await databases.close({ stop });
