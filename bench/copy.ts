@@ -11,9 +11,9 @@ import { promisify } from 'node:util';
 import { databaseAccount } from '../src/postgresql/account.js';
 import { copyCluster } from '../src/postgresql/base-backup.js';
 import { findBinaries } from '../src/postgresql/binaries.js';
-import { createCertificate } from '../src/postgresql/certificate.js';
 import { Cluster } from '../src/postgresql/cluster.js';
 import { bytes } from '../src/shared/bytes.js';
+import { createCertificate } from '../src/shared/certificate.js';
 import { freePort } from '../src/shared/free-port.js';
 import { median, say, seconds, timed } from './figures.js';
 

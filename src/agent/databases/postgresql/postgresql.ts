@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import type { Binaries } from '../../../postgresql/binaries.js';
-import { createCertificate } from '../../../postgresql/certificate.js';
+import { createCertificate } from '../../../shared/certificate.js';
 import { Refusal } from '../../../shared/errors.js';
 import { databasePorts, freePort } from '../../../shared/free-port.js';
 import { newSecret } from '../../../shared/ids.js';
