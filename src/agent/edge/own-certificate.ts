@@ -1,0 +1,21 @@
+import { readFile } from 'node:fs/promises';
+import writeFileAtomic from 'write-file-atomic';
+import type { DomainTls } from '../../region/model.js';
+import { createCertificate } from '../../shared/certificate.js';
+import { isMissing } from '../../shared/errors.js';
+
+/**
+ * What a region shows those who come by TLS for a host name without a certificate: one that it
+ * has made for itself, once. The file holds certificate and key.
+ */
+export async function ownCertificate(file: string, region: string): Promise<DomainTls> {
+  const pem = await readFile(file, 'utf8').catch(async (error) => {
+    if (!isMissing(error)) throw error;
+    const apps = `${region}.localhost`;
+    const { certificate, privateKey } = await createCertificate(apps, [`*.${apps}`]);
+    const made = `${certificate.trim()}\n${privateKey.trim()}\n`;
+    await writeFileAtomic(file, made, { mode: 0o600 });
+    return made;
+  });
+  return { certificate: pem, key: pem };
+}
