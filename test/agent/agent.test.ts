@@ -53,6 +53,7 @@ class TestRegion {
       host: '127.0.0.1',
       port,
       edgePort,
+      edgeHttpsPort: 0,
       token,
       postgresql: null,
       logger,
