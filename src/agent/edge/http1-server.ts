@@ -26,6 +26,7 @@ export function http1Server(limits: EdgeLimits, reception: Reception): Server {
   server.on('checkContinue', serve);
   server.on('upgrade', (incoming, socket, head) => {
     socket.on('error', () => socket.destroy());
+    socket.setMaxListeners(20); // all who listen to it leave with it
     if (!changesProtocol(incoming)) return readAgain(server, incoming, socket, head);
     reception.change(new Http1Inbound(incoming), socket, head);
   });

@@ -13,6 +13,7 @@ export function http2Server(limits: EdgeLimits, reception: Reception): Http2Serv
   const server = createServer({
     settings: { maxConcurrentStreams: limits.streams, maxHeaderListSize: 4 * maxHeaderSize },
     maxHeaderListPairs: 1_000, // browsers send each cookie by itself
+    maxSessionMemory: 64, // MB; all that the streams of one connection may have under way fits in
   });
   server.on('session', (session) => closeWhenIdle(session, limits.idle));
   server.on('stream', (stream, headers) => {
