@@ -11,6 +11,9 @@ it('keeps everything from one start to the next, and leaves no process', async (
   stage = await Stage.start();
   const { ready, dir } = stage;
   expect(ready.regions.map(({ name }) => name)).toEqual(['osc-fr1', 'osc-secnum-fr1']);
+  for (const { edge_https } of ready.regions) {
+    expect(edge_https).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
+  }
   const app = await stage.deployBirdLog('keeper', { rows: 50 });
 
   await stage.close();

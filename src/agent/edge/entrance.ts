@@ -13,8 +13,8 @@ export interface Target extends Backend {
 export interface Visitor {
   /** The process that it wants to go to, if that is there; null for any. */
   readonly wanted: string | null;
-  /** Told how long it was held, in milliseconds, each time that a hold has ended for it. */
-  held(time: number): void;
+  /** Told that it is held from now on, or no longer. */
+  hold(isHeld: boolean): void;
 }
 
 export interface EntranceLimits {
@@ -87,12 +87,12 @@ export class Entrance {
         if (!wasHeld) this.#held += 1;
         wasHeld = true;
         this.#holding += 1;
-        const since = performance.now();
+        visitor.hold(true);
         try {
           await this.#change(Number.POSITIVE_INFINITY, signal);
         } finally {
           this.#holding -= 1;
-          visitor.held(performance.now() - since);
+          visitor.hold(false);
           this.#longestWait = Math.max(this.#longestWait, performance.now() - arrived);
         }
         continue;

@@ -112,6 +112,7 @@ export class Http1Call extends Http1Inbound implements Call {
 
   destroy(): void {
     this.#outgoing.destroy();
+    this.incoming.destroy(); // once answered, it alone has the connection
   }
 
   onceOver(tell: () => void): () => void {

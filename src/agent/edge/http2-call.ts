@@ -100,7 +100,8 @@ export class Http2Call implements Call {
   }
 
   destroy(): void {
-    this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    const { NGHTTP2_NO_ERROR, NGHTTP2_INTERNAL_ERROR } = constants;
+    this.#stream.close(this.isAnswered ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR);
   }
 
   onceOver(tell: () => void): () => void {

@@ -3,17 +3,14 @@ import type { Call } from './inbound.js';
 
 /**
  * Ends a request whose client sends nothing of the body that it owes for `patience` ms. It may
- * take its time while whoever takes the body does not, and once it is being answered.
+ * take its time while whoever takes the body does not, and while it is being answered.
  */
 export function watchBody(call: Call, taker: Writable, patience: number): void {
   const timer = setTimeout(() => {
-    const takes = taker.destroyed || !taker.writableNeedDrain;
-    const isBeingAnswered = call.status !== null && !call.isAnswered;
-    if (!takes || isBeingAnswered) {
-      timer.refresh();
-    } else if (call.status !== null) {
-      call.destroy();
-    } else {
+    const isBeingAnswered = call.status !== null;
+    if (call.isAnswered) call.destroy();
+    else if (isBeingAnswered || taker.writableNeedDrain) timer.refresh();
+    else {
       call.reply({ status: 408, headers: [] }, 'The rest of the request did not come.');
       taker.destroy();
     }

@@ -12,7 +12,9 @@ export class Visit {
   readonly #request: Inbound;
   readonly #provenance: Provenance;
   readonly #begun = performance.now();
+  /** How long it was held here, in milliseconds, and since when it is. */
   #held = 0;
+  #heldSince: number | null = null;
   #target: Target | null = null;
   /** Name of the process that has the request. */
   #container: string | null = null;
@@ -25,7 +27,9 @@ export class Visit {
 
   /** Where the request comes from, with the time that it was held here. */
   get provenance(): Provenance {
-    return { ...this.#provenance, held: this.#provenance.held + this.#held };
+    const now = performance.now();
+    const held = this.#held + (now - (this.#heldSince ?? now));
+    return { ...this.#provenance, held: this.#provenance.held + held };
   }
 
   /** Where the request goes next; a client that has a process of its own comes to another once that cannot be reached. */
@@ -33,9 +37,7 @@ export class Visit {
     const sticks = this.entrance.route.settings?.stickySession && !fresh;
     const target = await this.entrance.target(signal, {
       wanted: sticks ? stickyProcess(this.#request) : null,
-      held: (time) => {
-        this.#held += time;
-      },
+      hold: (isHeld) => this.#hold(isHeld),
     });
     this.#target = target;
     this.#container = target.token === null ? (target.name ?? null) : null;
@@ -72,5 +74,11 @@ export class Visit {
       container: this.#container,
       duration: performance.now() - this.#begun,
     });
+  }
+
+  #hold(isHeld: boolean): void {
+    const now = performance.now();
+    this.#held += now - (this.#heldSince ?? now);
+    this.#heldSince = isHeld ? now : null;
   }
 }
