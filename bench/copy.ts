@@ -13,8 +13,8 @@ import { copyCluster } from '../src/postgresql/base-backup.js';
 import { findBinaries } from '../src/postgresql/binaries.js';
 import { Cluster } from '../src/postgresql/cluster.js';
 import { bytes } from '../src/shared/bytes.js';
-import { createCertificate } from '../src/shared/certificate.js';
 import { freePort } from '../src/shared/free-port.js';
+import { createCertificate } from '../src/shared/self-signed.js';
 import { median, say, seconds, timed } from './figures.js';
 
 const run = promisify(execFile);

@@ -21,6 +21,7 @@ import { Edge } from './edge/edge.js';
 import { ownCertificate } from './edge/own-certificate.js';
 import { buildHttp } from './http.js';
 import { performs } from './performs.js';
+import { Probes } from './probes/probes.js';
 import { HostProcesses } from './runtime/host-processes/host-processes.js';
 
 export interface AgentOptions {
@@ -105,13 +106,15 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const traffic = new Traffic({ shelf, host: appHost, edge });
   const describe = async () => ({
     name,
+    agent: address(),
     edge: edge.address,
     edgeHttps: edge.secureAddress,
     offers: await databases.offers(),
     stacks,
     memory: totalmem(),
   });
-  const rooms = { apps, attachments, deployments, addons, databases, traffic, describe };
+  const probes = new Probes({ dir, host, describe });
+  const rooms = { apps, attachments, deployments, addons, databases, traffic, probes };
   const http = buildHttp({ performs: performs(rooms), deployments, sources, token, logger });
   const address = () => `${host}:${listeningPort(http.server)}`;
 

@@ -62,8 +62,11 @@ export function buildHttp(parts: HttpParts): FastifyInstance {
   );
 
   app.get<{ Params: { app: string } }>('/v1/builds/:app', async (request, reply) => {
-    const build = await parts.deployments.openBuild(request.params.app, bearer(request));
-    return reply.type('application/gzip').send(build);
+    const [, start] = /^bytes=(\d+)-$/.exec(request.headers.range ?? '') ?? [];
+    if (start === undefined) throw new Refusal('bad-request', 'Say from which byte on.');
+    const { app } = request.params;
+    const build = await parts.deployments.openBuild(app, bearer(request), Number(start));
+    return reply.status(206).type('application/gzip').send(build);
   });
 
   app.register(async (uploads) => {

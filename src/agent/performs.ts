@@ -5,6 +5,7 @@ import type { Attachments } from './apps/attachments.js';
 import type { Deployments } from './apps/deployments.js';
 import type { Traffic } from './apps/traffic.js';
 import type { Databases } from './databases/databases.js';
+import type { Probes } from './probes/probes.js';
 import type { Performs } from './verbs.js';
 
 export interface Rooms {
@@ -14,14 +15,20 @@ export interface Rooms {
   readonly addons: Addons;
   readonly databases: Databases;
   readonly traffic: Traffic;
-  readonly describe: Performs<'describe'>['describe'];
+  readonly probes: Probes;
 }
 
 /** Every verb of the region protocol, and who does it. */
 export function performs(rooms: Rooms): Performs<VerbName> {
-  const { apps, attachments, deployments, addons, databases, traffic } = rooms;
+  const { apps, attachments, deployments, addons, databases, traffic, probes } = rooms;
   return {
-    describe: rooms.describe,
+    describe: () => probes.describe(),
+    memoryOf: (input) => probes.memoryOf(input),
+    room: () => probes.room(),
+    offerProbe: () => probes.offerProbe(),
+    reach: (input) => probes.reach(input),
+    takeSample: (input) => probes.takeSample(input),
+    verifyBuild: (input) => deployments.verifyBuild(input),
     listApps: () => apps.listApps(),
     findApp: (input) => apps.findApp(input),
     health: (input) => apps.health(input),

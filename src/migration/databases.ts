@@ -11,6 +11,11 @@ export interface DatabasePair {
   readonly twin: string;
 }
 
+/** Id of the addon, and the database, that takes the place of one in the new app. */
+export function twinOf(newAppId: string, addon: string): string {
+  return derivedId(newAppId, addon);
+}
+
 /** Every database of the app, with its twin. */
 export async function databasePairs(
   context: Pick<StepContext, 'sourceApp' | 'newAppId'>,
@@ -19,6 +24,6 @@ export async function databasePairs(
   return addons.map((addon) => ({
     addon,
     old: addon.id,
-    twin: derivedId(context.newAppId, addon.id),
+    twin: twinOf(context.newAppId, addon.id),
   }));
 }

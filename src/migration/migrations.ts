@@ -8,7 +8,8 @@ export interface NewMigration {
   readonly user: User;
   readonly source: string;
   readonly destination: string;
-  readonly dstAppName: string;
+  /** Null for the same as in the source. */
+  readonly dstAppName: string | null;
   /** Under which its client may repeat the request; null for one that is not repeated. */
   readonly idempotencyKey: string | null;
 }
@@ -17,6 +18,8 @@ export interface NewMigration {
 export interface Changes {
   /** Of the migration, with these changes. */
   readonly version: number;
+  /** Whether that is all of it, rather than what has changed since a version that was known. */
+  readonly isWhole: boolean;
   /** Null when only steps changed. */
   readonly migration: Migration | null;
   readonly steps: readonly StepRecord[];

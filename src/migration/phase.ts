@@ -14,6 +14,8 @@ export interface StepContext {
   readonly newAppId: string;
   /** The app to be moved. @throws Refusal when it no longer exists */
   sourceApp(): Promise<App>;
+  /** Whether somebody has an account. */
+  isKnown(user: string): Promise<boolean>;
   /** Fires when the migration is being aborted or the time for the hold is over. */
   readonly signal: AbortSignal;
   /** Adds a line to the step's logs, for people. */

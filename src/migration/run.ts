@@ -26,20 +26,28 @@ export interface Regions {
   get(name: string): Region | null;
 }
 
+/** The accounts, as far as the engine asks for them. */
+export interface People {
+  find(id: string): Promise<unknown>;
+}
+
 export interface RunnerParts {
   readonly store: MigrationStore;
   readonly regions: Regions;
+  readonly people: People;
   readonly logger: Logger;
 }
 
 export class Runner {
   readonly #store: MigrationStore;
   readonly #regions: Regions;
+  readonly #people: People;
   readonly #logger: Logger;
 
-  constructor({ store, regions, logger }: RunnerParts) {
+  constructor({ store, regions, people, logger }: RunnerParts) {
     this.#store = store;
     this.#regions = regions;
+    this.#people = people;
     this.#logger = logger;
   }
 
@@ -168,6 +176,7 @@ export class Runner {
         destination,
         newAppId: derivedId(migration.id, 'app'),
         sourceApp: () => existingApp(source, migration.appId, migration.srcAppName),
+        isKnown: async (user) => (await this.#people.find(user)) !== null,
         signal,
         log: (line) => {
           lines.push(line);

@@ -66,6 +66,12 @@ export class AgentClient implements Region {
   readonly logs = this.#verb('logs');
   readonly logsAfter = this.#verb('logsAfter');
   readonly listDeployments = this.#verb('listDeployments');
+  readonly verifyBuild = this.#verb('verifyBuild');
+  readonly memoryOf = this.#verb('memoryOf');
+  readonly room = this.#verb('room');
+  readonly offerProbe = this.#verb('offerProbe');
+  readonly reach = this.#verb('reach');
+  readonly takeSample = this.#verb('takeSample');
   readonly findOperation = this.#verb('findOperation');
   readonly createApp = this.#verb('createApp');
   readonly deleteApp = this.#verb('deleteApp');

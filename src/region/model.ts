@@ -194,6 +194,8 @@ export const appHealth = z.object({
       state: processState,
       /** When it was last started; null when that is not known. */
       startedAt: z.string().nullable().default(null),
+      /** Milliseconds that it last took to start; null when that is not known. */
+      bootTime: z.number().nullable().default(null),
       /** Crashes since the app was last started. */
       crashes: z.number().int(),
     }),
@@ -243,8 +245,31 @@ export const offer = z.object({
 });
 export type Offer = z.infer<typeof offer>;
 
+/** Bytes that are free on the host of a region. */
+export const room = z.object({ disk: z.number(), memory: z.number() });
+export type Room = z.infer<typeof room>;
+
+/** Where a region waits to be connected to as its databases are. */
+export const probeOffer = z.object({
+  /** `host:port` */
+  address: z.string(),
+  /** What it shows, in PEM. */
+  certificate: z.string(),
+});
+export type ProbeOffer = z.infer<typeof probeOffer>;
+
+/** Where another region is to be reached: `host:port` each, and an offer of its own. */
+export const neighbour = z.object({ agent: z.string(), edge: z.string(), data: probeOffer });
+export type Neighbour = z.infer<typeof neighbour>;
+
+/** What was copied from another region to try how fast that goes. */
+export const sample = z.object({ bytes: z.number(), milliseconds: z.number() });
+export type Sample = z.infer<typeof sample>;
+
 export const regionDescription = z.object({
   name: z.string(),
+  /** `host:port` for the control plane and other regions. */
+  agent: z.string(),
   /** `host:port` of the region's HTTP entry. */
   edge: z.string(),
   /** `host:port` of the region's HTTPS entry; empty where there is none. */
@@ -279,6 +304,8 @@ export const inspection = z.object({
   fenced: z.boolean(),
   /** What forbids a live move, each with what to do about it. */
   obstacles: z.array(z.string()),
+  /** Settings of the server that do not let it be followed, each with what to do about it. */
+  unsuitable: z.array(z.string()).default([]),
   /** What the owner should know about a live move. */
   remarks: z.array(z.string()),
 });

@@ -46,6 +46,17 @@ const looking = {
     model.logLines,
   ),
   listDeployments: verb(app, z.array(model.deployment)),
+  /** Reads the app's build. Refuses (conflict) one that is not there, or not what it was. */
+  verifyBuild: verb(app),
+  /** Bytes of memory that the app's processes take. */
+  memoryOf: verb(app, z.object({ memory: z.number() })),
+  room: verb({}, model.room),
+  /** Waits for a moment to be connected to, as one of the region's databases is. */
+  offerProbe: verb({}, model.probeOffer),
+  /** Tries to reach another region in every way that a migration needs. */
+  reach: verb({ neighbour: model.neighbour }, z.object({ failures: z.array(z.string()) })),
+  /** Copies for half a second at most, and keeps nothing of it. Refuses (unavailable) when it cannot. */
+  takeSample: verb({ offer: model.probeOffer }, model.sample),
   /** Null when it was never begun, or is long over. */
   findOperation: verb({ ...app, operation: model.id }, model.operation.nullable()),
 };
@@ -53,7 +64,8 @@ const looking = {
 /** Life of an app and its settings. */
 const apps = {
   /**
-   * Creates an app that is not started. `id` makes repeating it harmless.
+   * Creates an app that is not started. `id` makes repeating it harmless. What a migration creates
+   * is frozen by it.
    * Refuses (conflict, `name_taken`) a name that another app of the region has.
    */
   createApp: verb({ id: model.id, name: model.appName, owner: model.user }, model.app),
@@ -121,8 +133,18 @@ const builds = {
   ),
   /** Lets another region fetch the app's build, once, within the hour. */
   grantBuild: verb(app, z.object({ url: z.string(), token: z.string() })),
-  /** Fetches a build from another region, checks its digest and makes it the app's. */
-  fetchBuild: verb({ ...app, build: model.build, url: z.string(), token: z.string() }),
+  /**
+   * Fetches a build from another region, checks its digest and makes it the app's, with the record
+   * of the deployment that made it. Interrupted and repeated, it goes on where it was.
+   */
+  fetchBuild: verb({
+    ...app,
+    build: model.build,
+    deployment: model.deployment.nullable(),
+    lastDeployment: model.lastDeployment.nullable(),
+    url: z.string(),
+    token: z.string(),
+  }),
 };
 
 /** Addons and, by the same id, the databases behind them. */
@@ -182,6 +204,9 @@ const edge = {
 };
 
 export const verbs = { ...looking, ...apps, ...builds, ...databases, ...edge };
+
+/** A region that can only be looked at. */
+export type Looks = Pick<Region, 'name' | keyof typeof looking | 'inspect'>;
 
 export type Verbs = typeof verbs;
 export type VerbName = keyof Verbs;

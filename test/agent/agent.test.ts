@@ -12,10 +12,10 @@ import { request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Agent, startAgent } from '../../src/agent/agent.js';
 import { AgentClient } from '../../src/region/agent-client.js';
-import { createCertificate } from '../../src/shared/certificate.js';
 import { freePort } from '../../src/shared/free-port.js';
 import { newId } from '../../src/shared/ids.js';
 import { signalProcess, withVariable } from '../../src/shared/processes.js';
+import { createCertificate } from '../../src/shared/self-signed.js';
 import { until } from '../../src/shared/until.js';
 
 const cleanUp: (() => Promise<unknown>)[] = [];
@@ -414,13 +414,20 @@ describe('two regions', () => {
     const [here, there] = [await TestRegion.start('here'), await TestRegion.start('there')];
     const [app, twin] = [await here.create(), await there.create()];
     await here.deploy(app, demo);
-    const build = (await here.client.findApp({ ref: app }))?.build;
-    if (!build) throw new Error('there is no build');
+    const { build, lastDeployment } = (await here.client.findApp({ ref: app })) ?? {};
+    if (!build || !lastDeployment) throw new Error('there is no build');
+    const [deployment = null] = await here.client.listDeployments({ app });
     const grant = await here.client.grantBuild({ app });
-    await there.client.fetchBuild({ app: twin, build, ...grant });
-    await expect(
-      there.client.fetchBuild({ app: twin, build: { ...build, digest: 'x' }, ...grant }),
-    ).rejects.toMatchObject({ kind: 'unavailable' });
+    const moved = { app: twin, build, deployment, lastDeployment, ...grant };
+    // What arrived before it broke off is kept; what is damaged is fetched once more.
+    const folder = join(there.dir, 'apps', twin, 'builds');
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, `${build.id}.tar.gz.new`), 'damaged');
+    await expect(there.client.fetchBuild(moved)).rejects.toMatchObject({ kind: 'unavailable' });
+    await expect(there.client.fetchBuild(moved)).rejects.toMatchObject({ kind: 'unavailable' });
+    await there.client.fetchBuild({ ...moved, ...(await here.client.grantBuild({ app })) });
+    expect(await there.client.findApp({ ref: twin })).toMatchObject({ build, lastDeployment });
+    expect(await there.client.listDeployments({ app: twin })).toEqual([deployment]);
     await there.client.scale({ app: twin, formation: [{ name: 'web', amount: 1 }] });
     await there.client.start({ app: twin });
     await there.healthy(twin);

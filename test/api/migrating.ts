@@ -1,3 +1,9 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { create } from 'tar';
+import { request } from 'undici';
 import { expect } from 'vitest';
 import { z } from 'zod';
 import { until } from '../../src/shared/until.js';
@@ -25,4 +31,37 @@ export async function atRest(stage: Stage, app: string, id: string) {
     },
     { timeout: 60_000, what: 'the migration to be at rest' },
   );
+}
+
+/** Deploys files to an app, and waits until that has succeeded. */
+export async function deploy(
+  stage: Stage,
+  app: string,
+  files: Readonly<Record<string, string>>,
+): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'godwit-deploy-'));
+  try {
+    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+    const { json } = await stage.ask('/sources', { method: 'POST' });
+    const addresses = z.object({ upload_url: z.string(), download_url: z.string() });
+    const { upload_url, download_url } = z.object({ source: addresses }).parse(json).source;
+    const body = Readable.from(create({ gzip: true, cwd: folder }, Object.keys(files)));
+    const uploaded = await request(upload_url, { method: 'PUT', body });
+    expect(uploaded.statusCode, await uploaded.body.text()).toBe(200);
+    const deployment = { source_url: download_url, git_ref: 'main' };
+    const begun = await stage.ask(`/apps/${app}/deployments`, { body: { deployment } });
+    const { id } = z.object({ deployment: withId }).parse(begun.json).deployment;
+    const shape = z.object({ deployment: z.object({ status: z.string() }) });
+    await until(
+      async () => {
+        const { json } = await stage.ask(`/apps/${app}/deployments/${id}`);
+        const { status } = shape.parse(json).deployment;
+        expect(status).not.toMatch(/error/);
+        return status === 'success';
+      },
+      { timeout: 20_000, what: 'the deployment' },
+    );
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }

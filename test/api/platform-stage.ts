@@ -8,7 +8,7 @@ import { request } from 'undici';
 import { type Agent, startAgent } from '../../src/agent/agent.js';
 import { Accounts } from '../../src/api/auth/accounts.js';
 import type { AccountTables } from '../../src/api/auth/schema.js';
-import { Registry } from '../../src/region/registry.js';
+import { type RegionEntry, Registry } from '../../src/region/registry.js';
 import { startEmbeddedPostgresql } from '../../src/server/embedded-postgresql.js';
 import { startServer } from '../../src/server/server.js';
 import { newSecret } from '../../src/shared/ids.js';
@@ -29,7 +29,11 @@ export interface Answer {
 }
 
 /** A server with two regions, its first user (`owner`), and whoever else is called for. */
-export async function startStage(regions: readonly [string, string] = ['here', 'there']) {
+export async function startStage({
+  regions = ['here', 'there'] as readonly [string, string],
+  /** Stands between the server and an agent. */
+  via = async (entry: RegionEntry): Promise<RegionEntry> => entry,
+} = {}) {
   const logger = pino({ level: 'silent' });
   const dir = await mkdtemp(join(tmpdir(), 'godwit-platform-'));
   const postgresql = await startEmbeddedPostgresql(join(dir, 'postgresql'));
@@ -44,7 +48,10 @@ export async function startStage(regions: readonly [string, string] = ['here', '
     agents.set(name, agent);
     return { name, url: `http://${agent.address}`, token: agentToken };
   };
-  const registry = new Registry([await start(regions[0]), await start(regions[1])]);
+  const registry = new Registry([
+    await via(await start(regions[0])),
+    await via(await start(regions[1])),
+  ]);
   const server = await startServer({
     ...{ host: '127.0.0.1', port: 0, database: { url: postgresql.url }, token, logger, registry },
     requestsPerMinute: 100_000,

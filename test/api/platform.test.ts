@@ -11,9 +11,11 @@ import { request, WebSocket } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { until } from '../../src/shared/until.js';
+import { type Authority, createAuthority } from '../certificates.js';
 import { type Ask, type Stage, startStage } from './platform-stage.js';
 
 let stage: Stage;
+let authority: Authority;
 let client: Client;
 let files: string;
 
@@ -21,6 +23,7 @@ const server =
   "require('node:http').createServer((_, answer) => answer.end('up')).listen(process.env.PORT, () => console.log('listening'))";
 
 beforeAll(async () => {
+  authority = await createAuthority();
   stage = await startStage();
   client = await clientFromToken(stage.token, { apiUrl: stage.url, authApiUrl: stage.url });
   files = join(tmpdir(), `godwit-platform-app-${process.pid}`);
@@ -244,8 +247,19 @@ describe('the published client', () => {
     expect(canonical).toEqual({ ...second, canonical: true });
     expect(await client.Domains.for(id)).toEqual([domain, canonical]);
     expect(await client.Domains.show(id, domain.id)).toEqual(domain);
-    const secured = client.Domains.update(id, domain.id, { tlscert: 'x', tlskey: 'y' });
-    await expect(secured).rejects.toMatchObject({ status: 422 });
+    const refused = client.Domains.update(id, domain.id, { tlscert: 'x', tlskey: 'y' });
+    await expect(refused).rejects.toMatchObject({ status: 422 });
+    const { certificate: tlscert, key: tlskey } = await authority.issue(['www.example.org']);
+    const foreign = (await authority.issue(['www.example.org'])).key;
+    const mixed = client.Domains.update(id, domain.id, { tlscert, tlskey: foreign });
+    await expect(mixed).rejects.toMatchObject({ status: 422 });
+    expect(await client.Domains.update(id, domain.id, { tlscert, tlskey })).toEqual({
+      ...domain,
+      ...{ ssl: true, ssl_status: 'success', validity: expect.any(String) },
+      ...{ tlscert: '/CN=www.example.org', tlskey: 'EC private key - prime256v1' },
+    });
+    const without = { domain: { tlscert: null, tlskey: null } };
+    await ask(`/apps/${id}/domains/${domain.id}`, { method: 'PATCH', body: without });
     await client.Domains.destroy(id, domain.id);
     expect(await client.Domains.for(id)).toEqual([canonical]);
   });

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { request } from 'undici';
@@ -17,7 +17,7 @@ import { readJsonFile, writeJsonFile } from '../../shared/json-file.js';
 import type { Logger } from '../../shared/logging.js';
 import { signalProcess, withVariable } from '../../shared/processes.js';
 import { type Archive, inspectArchive } from '../builds/archive.js';
-import { adoptBuild, artefact, type BuildPlace, makeBuild } from '../builds/build.js';
+import { adoptBuild, artefact, type BuildPlace, makeBuild, requireWhole } from '../builds/build.js';
 import { parseProcfile } from '../builds/procfile.js';
 import type { Sources } from '../builds/sources.js';
 import { appAccount } from '../runtime/host-processes/account.js';
@@ -28,7 +28,7 @@ import type { AppHost } from './app-host.js';
 import type { AppRecord } from './record.js';
 import type { Shelf } from './shelf.js';
 
-type Verbs = Performs<'deploy' | 'listDeployments' | 'grantBuild' | 'fetchBuild'>;
+type Verbs = Performs<'deploy' | 'listDeployments' | 'verifyBuild' | 'grantBuild' | 'fetchBuild'>;
 
 export interface DeploymentsParts {
   readonly shelf: Shelf;
@@ -140,6 +140,12 @@ export class Deployments implements Verbs {
     return begun;
   }
 
+  async verifyBuild({ app }: { app: string }) {
+    const { build } = this.#parts.shelf.get(app);
+    if (build) await requireWhole(artefact(this.#builds(app), build.id), build);
+    return null;
+  }
+
   async grantBuild({ app }: { app: string }, by: Behalf) {
     const token = newSecret();
     await this.#parts.shelf.change(app, by, (record) => {
@@ -155,8 +161,11 @@ export class Deployments implements Verbs {
     return { url: `${this.#parts.url()}/v1/builds/${app}`, token };
   }
 
-  /** The archive that a token was granted for, once. @throws Refusal `unauthorized` */
-  async openBuild(app: string, token: string): Promise<NodeJS.ReadableStream> {
+  /**
+   * The archive that a token was granted for, once, from its byte number `start` on.
+   * @throws Refusal `unauthorized`
+   */
+  async openBuild(app: string, token: string, start: number): Promise<NodeJS.ReadableStream> {
     const given = Buffer.from(digest(token));
     const record = this.#parts.shelf.find(app);
     const grant = record?.buildGrants.find(
@@ -167,34 +176,47 @@ export class Deployments implements Verbs {
       ...latest,
       buildGrants: latest.buildGrants.filter((one) => one !== grant),
     }));
-    return createReadStream(artefact(this.#builds(app), grant.build));
+    return createReadStream(artefact(this.#builds(app), grant.build), { start });
   }
 
-  async fetchBuild(
-    { app, build, url, token }: { app: string; build: Build; url: string; token: string },
-    by: Behalf,
-  ) {
-    const { shelf } = this.#parts;
-    await shelf.change(app, by, async (record) => {
+  async fetchBuild(input: InputOf<RegionVerbs['fetchBuild']>, by: Behalf) {
+    const { app, build, deployment, lastDeployment, url, token } = input;
+    await this.#parts.shelf.change(app, by, async (record) => {
       if (record.build?.digest === build.digest) return record;
       const place = await this.#place(app);
       const file = `${artefact(place.folder, build.id)}.new`;
-      await this.#download({ url, token }, file);
+      await this.#download({ url, token }, file, build.size);
       await adoptBuild(file, place, build);
-      return { ...record, build };
+      if (deployment) {
+        await mkdir(this.#folder(app), { recursive: true, mode: 0o700 });
+        await this.#write(app, deployment);
+      }
+      return { ...record, build, lastDeployment };
     });
     return null;
   }
 
-  /** @throws Refusal `unavailable` when the other region cannot be reached, refuses, or breaks off */
-  async #download({ url, token }: { url: string; token: string }, file: string): Promise<void> {
+  /**
+   * Fetches the bytes that the file does not have yet.
+   * @throws Refusal `unavailable` when the other region cannot be reached, refuses, or breaks off
+   */
+  async #download(
+    { url, token }: { url: string; token: string },
+    file: string,
+    size: number,
+  ): Promise<void> {
+    const known = await sizeOf(file);
+    const start = known < size ? known : 0; // one that is whole, and was not adopted, is wrong
     try {
-      const answer = await request(url, { headers: { authorization: `Bearer ${token}` } });
-      if (answer.statusCode !== 200) {
+      const answer = await request(url, {
+        headers: { authorization: `Bearer ${token}`, range: `bytes=${start}-` },
+      });
+      if (answer.statusCode !== 206) {
         await answer.body.dump();
         throw new Error(`it answered with ${answer.statusCode}`);
       }
-      await pipeline(answer.body, createWriteStream(file, { mode: 0o600 }));
+      const how = { mode: 0o600, flags: start > 0 ? 'a' : 'w' };
+      await pipeline(answer.body, createWriteStream(file, how));
     } catch (error) {
       throw new Refusal(
         'unavailable',
@@ -321,6 +343,13 @@ function deployed(
     started: record.started || record.build === null,
     lastDeployment: { at: begun.createdAt, by, successful: begun.id },
   };
+}
+
+async function sizeOf(file: string): Promise<number> {
+  return stat(file).then(
+    ({ size }) => size,
+    () => 0, // nothing of it has arrived yet
+  );
 }
 
 function digest(token: string): string {

@@ -71,6 +71,19 @@ export async function adoptBuild(file: string, place: BuildPlace, build: Build):
   await rename(built, join(place.folder, build.id));
 }
 
+/** @throws Refusal `conflict` when the artefact of a build is not there, or not what it was */
+export async function requireWhole(file: string, build: Build): Promise<void> {
+  if (!(await exists(file))) {
+    throw Refusal.conflict('no_build', `The archive of build ${build.id} is gone. Deploy again.`);
+  }
+  if ((await digestOf(file)) !== build.digest) {
+    throw Refusal.conflict(
+      'no_build',
+      `The archive of build ${build.id} is damaged. Deploy again.`,
+    );
+  }
+}
+
 async function unpackInto(place: BuildPlace, id: string, file: string, strip: number) {
   const built = join(place.folder, `${id}.new`);
   await rm(built, { recursive: true, force: true });

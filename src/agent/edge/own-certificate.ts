@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import writeFileAtomic from 'write-file-atomic';
 import type { DomainTls } from '../../region/model.js';
-import { createCertificate } from '../../shared/certificate.js';
 import { isMissing } from '../../shared/errors.js';
+import { createCertificate } from '../../shared/self-signed.js';
 
 /**
  * What a region shows those who come by TLS for a host name without a certificate: one that it

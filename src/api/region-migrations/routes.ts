@@ -103,7 +103,7 @@ function createRoute(context: ApiContext): FastifyPluginAsyncZod {
           user: userOf(request),
           source: region.name,
           destination: wanted.destination,
-          dstAppName: wanted.dstAppName || source.name,
+          dstAppName: wanted.dstAppName || null,
           idempotencyKey: request.headers['idempotency-key'] ?? null,
         });
         const shown = presentMigration(migration);

@@ -3,17 +3,19 @@ import { bytes } from '../../shared/bytes.js';
 import { Refusal } from '../../shared/errors.js';
 import type { Step } from '../phase.js';
 
-/** The destination fetches the build from the source, directly. */
+/** The destination fetches the build from the source, directly, with the record of its deployment. */
 export const importBuild: Step = {
   title: 'Import the last successful deployment',
   async run({ migration, source, destination, newAppId, sourceApp, signal, log }) {
-    const { build } = await sourceApp();
+    const { build, lastDeployment } = await sourceApp();
     if (!build) return log('Nothing has been deployed yet.');
+    const deployments = await source.listDeployments({ app: migration.appId });
+    const deployment = deployments.find(({ id }) => id === lastDeployment?.successful) ?? null;
     const fetch = async () => {
       const grant = await source.grantBuild({ app: migration.appId });
-      await destination.fetchBuild({ app: newAppId, build, ...grant });
+      await destination.fetchBuild({ app: newAppId, build, deployment, lastDeployment, ...grant });
     };
-    // The source's agent may go away while the build is on its way.
+    // The source's agent may go away while the build is on its way; what has arrived is kept.
     await pRetry(fetch, { retries: 5, minTimeout: 250, signal, shouldRetry: isPassing });
     log(`Build ${build.id}, ${bytes(build.size)}, digest verified.`);
   },

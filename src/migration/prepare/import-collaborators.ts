@@ -1,16 +1,18 @@
-import type { Step } from '../phase.js';
+import { importAll } from './import-all.js';
 
 /** Those who accepted; an invitation that is still pending is not carried over. */
-export const importCollaborators: Step = {
+export const importCollaborators = importAll({
   title: 'Import collaborators',
-  async run({ destination, newAppId, sourceApp, log }) {
-    const { collaborators } = await sourceApp();
-    const accepted = collaborators.filter(({ status }) => status === 'accepted');
-    const pending = collaborators.length - accepted.length;
-    for (const item of accepted) {
-      await destination.attach({ app: newAppId, attachment: { kind: 'collaborator', item } });
-    }
-    log(`Copied ${accepted.length}.`);
-    if (pending > 0) log(`${pending} left out: they have not accepted their invitation.`);
+  of: ({ collaborators }) =>
+    collaborators
+      .filter(({ status }) => status === 'accepted')
+      .map((item) => ({ kind: 'collaborator', item })),
+  leftOut: ({ collaborators }) => {
+    const pending = collaborators.filter(({ status }) => status === 'pending');
+    if (pending.length === 0) return [];
+    const emails = pending.map(({ email }) => email).join(', ');
+    return [
+      `Left out ${pending.length} who have not accepted their invitation: ${emails}. Invite them again afterwards.`,
+    ];
   },
-};
+});

@@ -1,10 +1,12 @@
 import type { Step } from '../phase.js';
 
+/** The canonical domain is not among them: it comes with the domains. */
 export const importSettings: Step = {
   title: 'Import settings',
   async run({ destination, newAppId, sourceApp, log }) {
     const { settings } = await sourceApp();
     await destination.setSettings({ app: newAppId, settings });
-    log(`Copied ${Object.keys(settings).length}.`);
+    const on = Object.entries(settings).filter(([, isOn]) => isOn);
+    log(`Copied ${Object.keys(settings).length}, ${on.length} of them switched on.`);
   },
 };

@@ -17,8 +17,8 @@ import { Edge } from '../../../src/agent/edge/edge.js';
 import type { EdgeLimits } from '../../../src/agent/edge/limits.js';
 import type { Backend, Route } from '../../../src/agent/edge/route.js';
 import type { DomainTls, Settings } from '../../../src/region/model.js';
-import { createCertificate } from '../../../src/shared/certificate.js';
 import { listeningPort } from '../../../src/shared/listening-port.js';
+import { createCertificate } from '../../../src/shared/self-signed.js';
 
 export const cleanUp: (() => unknown)[] = [];
 afterEach(async () => {

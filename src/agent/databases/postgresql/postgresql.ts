@@ -1,11 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import type { Binaries } from '../../../postgresql/binaries.js';
-import { createCertificate } from '../../../shared/certificate.js';
 import { Refusal } from '../../../shared/errors.js';
 import { databasePorts, freePort } from '../../../shared/free-port.js';
 import { newSecret } from '../../../shared/ids.js';
 import { readJsonFile, writeJsonFile } from '../../../shared/json-file.js';
 import type { Logger } from '../../../shared/logging.js';
+import { createCertificate } from '../../../shared/self-signed.js';
 import type { Product, Provision } from '../product.js';
 import { PostgresqlDatabase } from './database.js';
 import { type DatabaseRecord, record, recordFile } from './record.js';

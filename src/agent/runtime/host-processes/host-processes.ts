@@ -67,10 +67,11 @@ export class HostProcesses implements Runtime {
 
   health(app: string): AppHealth {
     const supervised = [...(this.#apps.get(app)?.processes.values() ?? [])];
-    const processes = supervised.map(({ wanted, state, startedAt, crashes }) => ({
+    const processes = supervised.map(({ wanted, state, startedAt, bootTime, crashes }) => ({
       name: wanted.name,
       state,
       startedAt,
+      bootTime,
       crashes,
     }));
     const reason = supervised.find(({ verdict }) => verdict !== null)?.verdict ?? null;

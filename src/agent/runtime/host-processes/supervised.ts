@@ -61,6 +61,8 @@ const record = z.object({
   port: z.number().int().nullable(),
   process: processIdentity.nullable(),
   startedAt: z.string().optional(),
+  /** Milliseconds until it had started. */
+  bootTime: z.number().optional(),
 });
 type ProcessRecord = z.infer<typeof record>;
 
@@ -103,6 +105,11 @@ export class Supervised {
   /** When it was last started; null when that is not known. */
   get startedAt(): string | null {
     return this.#record?.startedAt ?? null;
+  }
+
+  /** Milliseconds that its start took; null when that is not known. */
+  get bootTime(): number | null {
+    return this.#record?.bootTime ?? null;
   }
 
   get crashes() {
@@ -183,6 +190,7 @@ export class Supervised {
     } finally {
       bootEnds.abort();
     }
+    await this.#noteBoot();
     this.#setState('running');
     const calm = setTimeout(() => {
       this.#streak = 0;
@@ -193,6 +201,12 @@ export class Supervised {
     } finally {
       clearTimeout(calm);
     }
+  }
+
+  async #noteBoot(): Promise<void> {
+    const record = this.#record;
+    if (!record?.startedAt || record.bootTime !== undefined) return;
+    await this.#write({ ...record, bootTime: Date.now() - Date.parse(record.startedAt) });
   }
 
   /** @returns true once it has started; what is wrong when it does not */

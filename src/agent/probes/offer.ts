@@ -1,0 +1,32 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { pipeline, Readable } from 'node:stream';
+import { createServer } from 'node:tls';
+import type { ProbeOffer } from '../../region/model.js';
+import { databasePorts, freePort } from '../../shared/free-port.js';
+import { createCertificate } from '../../shared/self-signed.js';
+
+/** How long an offer stands, in milliseconds. */
+const patience = 10_000;
+
+/**
+ * Listens as a database of this host would (on a port of theirs, over TLS), and sends as much as
+ * whoever connects will take. Ends by itself.
+ */
+export async function offerProbe(host: string): Promise<ProbeOffer> {
+  const port = await freePort(databasePorts);
+  const { certificate, privateKey } = await createCertificate('probe');
+  const server = createServer({ cert: certificate, key: privateKey }, (socket) => {
+    pipeline(Readable.from(endlessly()), socket, () => socket.destroy()); // ends when the other side does
+  });
+  server.on('tlsClientError', () => undefined); // whoever it was, it was not who was asked
+  server.listen(port, host);
+  await once(server, 'listening');
+  setTimeout(() => server.close(), patience).unref();
+  return { address: `${host}:${port}`, certificate };
+}
+
+function* endlessly(): Generator<Buffer> {
+  const block = randomBytes(64 * 1024);
+  for (const end = Date.now() + patience; Date.now() < end; ) yield block;
+}

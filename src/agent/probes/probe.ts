@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { connect, type TLSSocket } from 'node:tls';
+import { request } from 'undici';
+import type { Neighbour, ProbeOffer, Sample } from '../../region/model.js';
+import { messageOf } from '../../shared/errors.js';
+
+/** For one answer of the other region, in milliseconds. */
+const patience = 3_000;
+/** A sample ends after so many bytes, or so many milliseconds. */
+const sampleEnds = { bytes: 64 * 1024 * 1024, after: 500 };
+
+/** Tries to reach another region in every way that a migration needs. @returns what failed, for people */
+export async function reach({ agent, edge, data }: Neighbour): Promise<string[]> {
+  const ways = [
+    { what: `its agent at ${agent}, from where builds are fetched`, try: () => asks(agent, 200) },
+    { what: `its edge at ${edge}, where requests are forwarded to`, try: () => asks(edge, 404) },
+    {
+      what: `the ports of its databases, such as ${data.address}`,
+      try: async () => (await greet(data)).destroy(),
+    },
+  ];
+  const failures = await Promise.all(
+    ways.map(async (way) => {
+      try {
+        await way.try();
+        return [];
+      } catch (error) {
+        return [`cannot reach ${way.what}: ${messageOf(error)}`];
+      }
+    }),
+  );
+  return failures.flat();
+}
+
+/** Copies a little from another region to a file in `dir`, which is removed again. */
+export async function takeSample(offer: ProbeOffer, dir: string): Promise<Sample> {
+  const path = join(dir, `sample-${randomUUID()}`);
+  const file = await open(path, 'wx', 0o600);
+  try {
+    const socket = await greet(offer);
+    const began = performance.now();
+    const taken = () => performance.now() - began;
+    let bytes = 0;
+    for await (const chunk of socket) {
+      await file.write(chunk);
+      bytes += chunk.length;
+      if (bytes >= sampleEnds.bytes || taken() >= sampleEnds.after) break; // destroys the socket
+    }
+    await file.datasync();
+    return { bytes, milliseconds: taken() };
+  } finally {
+    await file.close();
+    await rm(path);
+  }
+}
+
+/** An agent is healthy; an edge knows no app of a name that nobody has. */
+async function asks(address: string, wanted: number): Promise<void> {
+  const answer = await request(`http://${address}/healthz`, {
+    headers: { host: 'probe.invalid' },
+    headersTimeout: patience,
+    bodyTimeout: patience,
+    signal: AbortSignal.timeout(patience),
+  });
+  await answer.body.dump();
+  if (answer.statusCode !== wanted) throw new Error(`it answered with ${answer.statusCode}`);
+}
+
+async function greet({ address, certificate }: ProbeOffer): Promise<TLSSocket> {
+  const colon = address.lastIndexOf(':');
+  const socket = connect({
+    host: address.slice(0, colon),
+    port: Number(address.slice(colon + 1)),
+    ca: certificate,
+    checkServerIdentity: () => undefined, // it is the certificate that is pinned, not a name
+  });
+  try {
+    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(patience) });
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}

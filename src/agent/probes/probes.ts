@@ -1,0 +1,51 @@
+import type { Neighbour, ProbeOffer, RegionDescription } from '../../region/model.js';
+import { messageOf, Refusal } from '../../shared/errors.js';
+import type { Performs } from '../verbs.js';
+import { memoryOf, roomIn } from './host.js';
+import { offerProbe } from './offer.js';
+import { reach, takeSample } from './probe.js';
+
+type Verbs = Performs<'describe' | 'memoryOf' | 'room' | 'offerProbe' | 'reach' | 'takeSample'>;
+
+export interface ProbesParts {
+  /** The region's folder. */
+  readonly dir: string;
+  /** Address of this host. */
+  readonly host: string;
+  readonly describe: () => Promise<RegionDescription>;
+}
+
+/** What a region can tell of its host and of the way to other regions. Nothing here changes anything. */
+export class Probes implements Verbs {
+  readonly #parts: ProbesParts;
+
+  constructor(parts: ProbesParts) {
+    this.#parts = parts;
+  }
+
+  describe() {
+    return this.#parts.describe();
+  }
+
+  async memoryOf({ app }: { app: string }) {
+    return { memory: await memoryOf(app) };
+  }
+
+  room() {
+    return roomIn(this.#parts.dir);
+  }
+
+  offerProbe() {
+    return offerProbe(this.#parts.host);
+  }
+
+  async reach({ neighbour }: { neighbour: Neighbour }) {
+    return { failures: await reach(neighbour) };
+  }
+
+  async takeSample({ offer }: { offer: ProbeOffer }) {
+    return takeSample(offer, this.#parts.dir).catch((error) => {
+      throw new Refusal('unavailable', `Nothing could be copied to try: ${messageOf(error)}.`);
+    });
+  }
+}

@@ -1,0 +1,12 @@
+import { twinOf } from '../databases.js';
+import { importAll } from './import-all.js';
+
+/** Those of addons go to the addons that take their place. */
+export const importLogDrains = importAll({
+  title: 'Import log drains',
+  of: ({ logDrains }, newAppId) =>
+    logDrains.map((drain) => {
+      const addon = drain.addon && twinOf(newAppId, drain.addon);
+      return { kind: 'logDrain', item: { ...drain, addon } };
+    }),
+});
