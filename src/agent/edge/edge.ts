@@ -161,7 +161,7 @@ export class Edge {
     const visit = this.#receive(call);
     if (!visit) return call.reply({ status: 404, headers: [] }, noApp);
     const reply = (status: number, text: string, ...headers: string[]) =>
-      call.reply({ status, headers: [...headers, ...visit.additions({})] }, text);
+      call.reply({ status, headers: [...headers, ...visit.endHere()] }, text);
     const gone = new AbortController();
     call.onceOver(() => {
       gone.abort();
@@ -190,7 +190,7 @@ export class Edge {
     const change: Change = { request, client, head, status: null, bytes: 0 };
     const reply = (status: number, reason: string, text: string, ...headers: string[]) => {
       change.status = status;
-      client.end(bareAnswer(`${status} ${reason}`, text, [...headers, ...visit.additions({})]));
+      client.end(bareAnswer(`${status} ${reason}`, text, [...headers, ...visit.endHere()]));
     };
     const gone = new AbortController();
     client.once('close', () => {

@@ -5,7 +5,7 @@ import {
   type OutgoingHttpHeaders,
   type ServerHttp2Stream,
 } from 'node:http2';
-import { pipeline } from 'node:stream';
+import { finished, pipeline } from 'node:stream';
 import { isHopByHop, responseHeaders } from './headers.js';
 import { type Call, type Connection, type Head, mayHaveContent } from './inbound.js';
 
@@ -75,7 +75,7 @@ export class Http2Call implements Call {
       { endStream: !hasContent, waitForTrailers },
     );
     if (!hasContent) {
-      content.once('close', ended).resume();
+      finished(content.resume(), ended);
       return;
     }
     content.on('data', (piece: Buffer) => {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import writeFileAtomic from 'write-file-atomic';
+import { readChain, readKey } from '../../region/certificate.js';
 import type { DomainTls } from '../../region/model.js';
 import { isMissing } from '../../shared/errors.js';
 import { createCertificate } from '../../shared/self-signed.js';
@@ -17,5 +18,8 @@ export async function ownCertificate(file: string, region: string): Promise<Doma
     await writeFileAtomic(file, made, { mode: 0o600 });
     return made;
   });
+  if (!readChain(pem) || !readKey(pem)) {
+    throw new Error(`${file} is damaged. Remove it, and another certificate will be made.`);
+  }
   return { certificate: pem, key: pem };
 }

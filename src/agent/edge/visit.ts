@@ -15,7 +15,8 @@ export class Visit {
   /** How long it was held here, in milliseconds, and since when it is. */
   #held = 0;
   #heldSince: number | null = null;
-  #target: Target | null = null;
+  /** Whether another edge has the request, which then writes it down. */
+  #isForwarded = false;
   /** Name of the process that has the request. */
   #container: string | null = null;
 
@@ -39,20 +40,26 @@ export class Visit {
       wanted: sticks ? stickyProcess(this.#request) : null,
       hold: (isHeld) => this.#hold(isHeld),
     });
-    this.#target = target;
-    this.#container = target.token === null ? (target.name ?? null) : null;
+    this.#isForwarded = target.token !== null;
+    this.#container = target.name ?? null;
     return target;
   }
 
   /** Where the app's settings send the client; whoever only forwards has no say in that. */
   redirection({ change }: { change: boolean }): Redirect | null {
-    if (this.#target?.token !== null) return null;
+    if (this.#isForwarded) return null;
     const found = redirection(this.entrance.route, this.#request, this.#provenance, { change });
     if (found) this.#container = null;
     return found;
   }
 
-  /** What the edge adds to an answer that has these headers: names and values in turn. */
+  /** The edge answers by itself. @returns headers for that: names and values in turn */
+  endHere(): string[] {
+    this.#isForwarded = false;
+    return ['X-Request-Id', this.#provenance.requestId];
+  }
+
+  /** What the edge adds to an answer of the app's that has these headers: names and values in turn. */
   additions(answered: NodeJS.Dict<string | string[]>): string[] {
     const { scheme, requestId } = this.#provenance;
     const added = answered['x-request-id'] === undefined ? ['X-Request-Id', requestId] : [];
@@ -65,7 +72,7 @@ export class Visit {
   /** Its line in the app's log, now that it is over; null when there is to be none here. */
   line(answered: { status: number; bytes: number }): string | null {
     const { settings } = this.entrance.route;
-    if (!settings?.routerLogs || typeof this.#target?.token === 'string') return null;
+    if (!settings?.routerLogs || this.#isForwarded) return null;
     return logLine({
       ...answered,
       method: this.#request.method,

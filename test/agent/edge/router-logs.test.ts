@@ -58,7 +58,7 @@ describe('logs of the router', () => {
   });
 
   it('tell how long requests were held, by whichever edge', async () => {
-    const [here, there] = [await startEdge(), await startEdge()];
+    const [here, there] = [await startEdge({ patience: 100 }), await startEdge()];
     const mode = { kind: 'forward' as const, address: there.edge.address, token: 'secret' };
     there.edge.setRoute(route([await ok()], { ...logs, forwardToken: 'secret' }));
     here.edge.setRoute(route([], { ...logs, mode: hold() }));
@@ -77,6 +77,11 @@ describe('logs of the router', () => {
     const [left, ...more] = await lines(here, 1);
     expect(left).toMatch(/path="\/left" .* container=- .* status=499 .* held=\d+\.\d{3}s$/);
     expect(more).toEqual([]); // whoever only forwards says nothing
+
+    await there.edge.close();
+    here.edge.setRoute(route([], { ...logs, mode }));
+    expect((await ask(here.port, demo)).status).toBe(503);
+    expect((await lines(here, 2))[1]).toMatch(/container=- .* status=503/); // as nobody else can
   });
 
   it('have WebSockets, redirects and what did not reach the app', async () => {
