@@ -6,18 +6,30 @@ import type { Call } from './inbound.js';
  * take its time while whoever takes the body does not, and while it is being answered.
  */
 export function watchBody(call: Call, taker: Writable, patience: number): void {
-  const timer = setTimeout(() => {
-    const isBeingAnswered = call.status !== null;
+  let isSilent = false;
+  const judge = () => {
+    if (!isSilent || call.body.destroyed) return;
     if (call.isAnswered) call.destroy();
-    else if (isBeingAnswered || taker.writableNeedDrain) timer.refresh();
+    else if (call.status !== null || taker.writableNeedDrain) timer.refresh();
     else {
       call.reply({ status: 408, headers: [] }, 'The rest of the request did not come.');
       taker.destroy();
     }
+  };
+  const timer = setTimeout(() => {
+    isSilent = true;
+    setImmediate(judge); // what has come, but waits to be read, is read before that
   }, patience);
-  const refresh = () => timer.refresh();
+  const refresh = () => {
+    isSilent = false;
+    timer.refresh();
+  };
+  const leave = () => {
+    isSilent = false;
+    clearTimeout(timer);
+  };
   call.body.on('data', refresh);
   taker.on('drain', refresh);
-  call.body.once('end', () => clearTimeout(timer));
-  call.body.once('close', () => clearTimeout(timer));
+  call.body.once('end', leave);
+  call.body.once('close', leave);
 }
