@@ -1,3 +1,5 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { until } from '../../src/shared/until.js';
 import { Stage } from '../e2e/stage.js';
@@ -25,7 +27,13 @@ it('keeps everything from one start to the next, and leaves no process', async (
 
   const before = Object.values(await stage.processes()).map(({ pid }) => pid);
   await stage.killDev();
+  // As an earlier version, which knew no HTTPS, left it.
+  const file = join(dir, 'dev.json');
+  await writeFile(file, (await readFile(file, 'utf8')).replace(/"edgeHttpsPort": \d+,/g, ''));
   await stage.open();
+  expect(stage.ready.regions.map(({ edge }) => edge)).toEqual(
+    ready.regions.map(({ edge }) => edge),
+  );
   expect(await until(stats, { timeout: 20_000, what: 'the app' })).toMatchObject({ rows: 50 });
   const running = (await stage.everythingThatRuns()).map((line) => Number.parseInt(line, 10));
   expect(running.filter((pid) => before.includes(pid))).toEqual([]);

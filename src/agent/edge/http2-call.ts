@@ -60,7 +60,7 @@ export class Http2Call implements Call {
   }
 
   writeContinue(): void {
-    if (!this.#stream.destroyed) this.#stream.additionalHeaders({ ':status': 100 });
+    if (this.#isOpen) this.#stream.additionalHeaders({ ':status': 100 });
   }
 
   pass({ status, headers }: Head, content: IncomingMessage, ended: () => void): void {
@@ -69,7 +69,9 @@ export class Http2Call implements Call {
     const hasContent = mayHaveContent(this.method, status) && status !== 205;
     const waitForTrailers = hasContent && content.headers['transfer-encoding'] !== undefined;
     const all = [...responseHeaders(content, waitForTrailers), ...headers];
-    stream.once('wantTrailers', () => stream.sendTrailers(fieldsOf(content.rawTrailers)));
+    stream.once('wantTrailers', () => {
+      if (this.#isOpen) stream.sendTrailers(fieldsOf(content.rawTrailers));
+    });
     stream.respond(
       { ':status': status, ...fieldsOf(all) },
       { endStream: !hasContent, waitForTrailers },
@@ -87,7 +89,7 @@ export class Http2Call implements Call {
 
   reply({ status, headers }: Omit<Head, 'message'>, text: string): void {
     const stream = this.#stream;
-    if (stream.destroyed) return;
+    if (!this.#isOpen) return;
     const content = Buffer.from(`${text}\n`);
     this.bytes = content.length;
     stream.respond({
@@ -107,6 +109,11 @@ export class Http2Call implements Call {
   onceOver(tell: () => void): () => void {
     this.#stream.once('close', tell);
     return () => this.#stream.off('close', tell);
+  }
+
+  /** Whether the client still waits for something. */
+  get #isOpen(): boolean {
+    return !this.#stream.destroyed && !this.#stream.closed;
   }
 }
 
