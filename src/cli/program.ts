@@ -7,6 +7,7 @@ import { addonsAdd } from './commands/addons-add.js';
 import { addonsRemove } from './commands/addons-remove.js';
 import { apps } from './commands/apps.js';
 import { collaboratorsAdd } from './commands/collaborators-add.js';
+import { compare } from './commands/compare.js';
 import { create } from './commands/create.js';
 import { deleteApp } from './commands/delete.js';
 import { demo } from './commands/demo.js';
@@ -44,7 +45,7 @@ const owners = [
   ...[env, envSet, envUnset, addons, addonsAdd, addonsRemove, domains, domainsAdd],
   ...[collaboratorsAdd, regions],
   ...[migrate, migrations, migrationCreate, migrationRun, migrationShow, migrationFollow],
-  migrationAbort,
+  ...[migrationAbort, compare],
 ].map((command) => withSessionOptions(command).exitOverride());
 /** Their code is loaded when they are run: the commands of owners start faster without. */
 const operators = [dev, demo, server, region, users, tokens].map((command) =>

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { createParser } from 'eventsource-parser';
 import { Agent, request } from 'undici';
 import { z } from 'zod';
+import { type PlanJson, planShape } from '../api/region-migrations/plan-shape.js';
 import { type MigrationJson, migrationShape } from '../api/region-migrations/presenter.js';
 import type { PhaseName } from '../migration/migration.js';
 import { messageOf } from '../shared/errors.js';
@@ -161,6 +162,11 @@ export class ApiClient {
   createMigration(app: string, destination: string, newName = ''): Promise<MigrationJson> {
     const migration = { destination, dst_app_name: newName };
     return this.post(`/apps/${app}/region_migrations`, { migration }, migrationShape);
+  }
+
+  planMigration(app: string, destination: string, newName = ''): Promise<PlanJson> {
+    const migration = { destination, dst_app_name: newName };
+    return this.post(`/apps/${app}/region_migrations/plan`, { migration }, planShape);
   }
 
   async runMigration(app: string, id: string, phase: PhaseName): Promise<void> {

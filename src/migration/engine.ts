@@ -7,7 +7,8 @@ import type { Logger } from '../shared/logging.js';
 import { Feed } from './feed.js';
 import { Leadership } from './leadership.js';
 import { judge, type Migration, type PhaseName, possiblePhases } from './migration.js';
-import type { Changes, Migrations, NewMigration } from './migrations.js';
+import type { Changes, Migrations, NewMigration, Plan } from './migrations.js';
+import { makePlan } from './plan.js';
 import { type People, type Regions, Runner } from './run.js';
 import { createMigrationTables, type MigrationTables } from './schema.js';
 import { MigrationStore, type Run, workflowId } from './store.js';
@@ -110,6 +111,19 @@ export class Engine implements Migrations {
   async create(wanted: NewMigration): Promise<Migration> {
     const earlier = await this.#store.createdEarlier(wanted);
     if (earlier) return earlier;
+    await this.#requirePossible(wanted);
+    const migration = await this.#store.create(wanted);
+    await this.#begin(migration, 'preflight', null);
+    return migration;
+  }
+
+  async plan(wanted: NewMigration): Promise<Plan> {
+    await this.#requirePossible(wanted);
+    return makePlan(this.#parts, wanted);
+  }
+
+  /** @throws Refusal for what no preflight is needed to see */
+  async #requirePossible(wanted: NewMigration): Promise<void> {
     const { app, source, destination } = wanted;
     const dstAppName = wanted.dstAppName ?? app.name;
     const names = this.#parts.regions.names();
@@ -133,9 +147,6 @@ export class Engine implements Migrations {
       );
     }
     if (app.frozenBy) throw await this.#frozen(app, app.frozenBy);
-    const migration = await this.#store.create(wanted);
-    await this.#begin(migration, 'preflight', null);
-    return migration;
   }
 
   list(appId: string): Promise<Migration[]> {

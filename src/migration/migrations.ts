@@ -1,5 +1,5 @@
 import type { App, User } from '../region/model.js';
-import type { Migration, PhaseName, StepRecord } from './migration.js';
+import type { Migration, PhaseName, StepRecord, StepStatus } from './migration.js';
 
 /** What is asked for when a migration is created. */
 export interface NewMigration {
@@ -25,6 +25,19 @@ export interface Changes {
   readonly steps: readonly StepRecord[];
 }
 
+/** A step as a plan tells of it: a check with what it found, or what another would do. */
+export interface PlannedStep extends Pick<StepRecord, 'name' | 'logs'> {
+  readonly status: StepStatus | 'planned';
+}
+
+/** What a migration would do, and whether it can. */
+export interface Plan {
+  /** As it would be. */
+  readonly migration: Migration;
+  readonly isPossible: boolean;
+  readonly phases: readonly { readonly phase: PhaseName; readonly steps: readonly PlannedStep[] }[];
+}
+
 /** All that can be done with migrations; what the API stands on. */
 export interface Migrations {
   /**
@@ -32,6 +45,8 @@ export interface Migrations {
    * @throws Refusal: `invalid` for an unknown destination or a bad name; `conflict` when the app has an open migration
    */
   create(wanted: NewMigration): Promise<Migration>;
+  /** What {@link Migrations.create} would begin, having looked at everything and changed nothing. @throws as that does */
+  plan(wanted: NewMigration): Promise<Plan>;
   /** The migrations that an app has or had, as source or as what came of it; newest first. */
   list(appId: string): Promise<Migration[]>;
   /** @returns null when that app has no such migration */

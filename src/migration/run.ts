@@ -146,11 +146,8 @@ export class Runner {
         : null;
     const signal = deadline ? AbortSignal.any([abort.signal, deadline]) : abort.signal;
 
-    const region = (name: string) => {
-      const found = this.#regions.get(name);
-      if (!found) throw new Error(`Region ${name} is no longer known; add it to the regions file.`);
-      return found.onBehalfOf(run.migration, signal);
-    };
+    const region = (name: string) =>
+      regionNamed(this.#regions, name).onBehalfOf(run.migration, signal);
     const superseded = async () =>
       doing === 'running' && !migration.switchedAt && !(await this.#store.isCurrent(run));
 
@@ -212,7 +209,15 @@ export class Runner {
   }
 }
 
-async function existingApp(
+/** @throws when the operator has taken it out of the regions file */
+export function regionNamed(regions: Regions, name: string): Region {
+  const found = regions.get(name);
+  if (!found) throw new Error(`Region ${name} is no longer known; add it to the regions file.`);
+  return found;
+}
+
+/** @throws Refusal `not-found` */
+export async function existingApp(
   source: { findApp(input: { ref: string }): Promise<App | null> },
   id: string,
   name: string,

@@ -7,7 +7,12 @@ import { request } from 'undici';
 import { expect } from 'vitest';
 import { z } from 'zod';
 import { until } from '../../src/shared/until.js';
-import type { Stage } from './platform-stage.js';
+import type { asking } from './asking.js';
+
+/** What can be asked of an API. */
+export interface Asks {
+  readonly ask: ReturnType<typeof asking>;
+}
 
 const withId = z.object({ id: z.string() });
 
@@ -15,14 +20,14 @@ const withId = z.object({ id: z.string() });
 export const underWay: readonly string[] = ['created', 'running', 'aborting'];
 
 /** Creates an app without a build. @returns its id */
-export async function createApp(stage: Stage, name: string): Promise<string> {
+export async function createApp(stage: Asks, name: string): Promise<string> {
   const { status, json } = await stage.ask('/apps', { body: { app: { name } } });
   expect(status).toBe(201);
   return z.object({ app: withId }).parse(json).app.id;
 }
 
 /** Waits until nothing of the migration is under way. @returns what the API shows of it */
-export async function atRest(stage: Stage, app: string, id: string) {
+export async function atRest(stage: Asks, app: string, id: string) {
   return until(
     async () => {
       const { json } = await stage.ask(`/apps/${app}/region_migrations/${id}`);
@@ -35,7 +40,7 @@ export async function atRest(stage: Stage, app: string, id: string) {
 
 /** Deploys files to an app, and waits until that has succeeded. */
 export async function deploy(
-  stage: Stage,
+  stage: Asks,
   app: string,
   files: Readonly<Record<string, string>>,
 ): Promise<void> {

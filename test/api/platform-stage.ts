@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { pino } from 'pino';
-import { request } from 'undici';
 import { type Agent, startAgent } from '../../src/agent/agent.js';
 import { Accounts } from '../../src/api/auth/accounts.js';
 import type { AccountTables } from '../../src/api/auth/schema.js';
@@ -12,21 +11,7 @@ import { type RegionEntry, Registry } from '../../src/region/registry.js';
 import { startEmbeddedPostgresql } from '../../src/server/embedded-postgresql.js';
 import { startServer } from '../../src/server/server.js';
 import { newSecret } from '../../src/shared/ids.js';
-
-export interface Ask {
-  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  body?: object;
-  headers?: Record<string, string>;
-  /** Who asks; the owner of everything when nobody is named. */
-  as?: string;
-}
-
-export interface Answer {
-  status: number;
-  headers: Record<string, string | string[] | undefined>;
-  text: string;
-  json: unknown;
-}
+import { asking, joining } from './asking.js';
 
 /** A server with two regions, its first user (`owner`), and whoever else is called for. */
 export async function startStage({
@@ -70,30 +55,8 @@ export async function startStage({
     registry,
     databaseUrl: postgresql.url,
     /** Makes an account. @returns its API token */
-    async join(username: string): Promise<string> {
-      const made = newSecret();
-      await accounts.ensureUser({ username, email: `${username}@example.org` }, made);
-      return made;
-    },
-    async ask(path: string, { method, body, headers, as = token }: Ask = {}): Promise<Answer> {
-      const answer = await request(path.startsWith('http') ? path : `${url}/v1${path}`, {
-        method: method ?? (body === undefined ? 'GET' : 'POST'),
-        headers: {
-          authorization: `Basic ${Buffer.from(`:${as}`).toString('base64')}`,
-          'content-type': 'application/json',
-          ...headers,
-        },
-        body: body === undefined ? null : JSON.stringify(body),
-      });
-      const text = await answer.body.text();
-      const isJson = String(answer.headers['content-type']).startsWith('application/json');
-      return {
-        status: answer.statusCode,
-        headers: answer.headers,
-        text,
-        json: isJson ? JSON.parse(text) : null,
-      };
-    },
+    join: joining(accounts),
+    ask: asking(url, token),
     async closeRegion(name: string): Promise<void> {
       await agents.get(name)?.close({ stop: true });
       agents.delete(name);

@@ -8,6 +8,7 @@ import { newId } from '../../src/shared/ids.js';
 import { identify, signalProcess, waitForExit } from '../../src/shared/processes.js';
 import { until } from '../../src/shared/until.js';
 import { type Authority, createAuthority } from '../certificates.js';
+import { everything } from './everything.js';
 import { atRest, createApp, deploy } from './migrating.js';
 import { type Stage, startStage } from './platform-stage.js';
 import { Tampering } from './tampering.js';
@@ -211,25 +212,11 @@ async function checked() {
   return { status, steps, failed: steps.filter(({ status }) => status === 'error') };
 }
 
-/** All files of both regions, apart from what a running database writes by itself. */
-async function everything(): Promise<Record<string, string>> {
-  const found: Record<string, string> = {};
-  for (const region of ['here', 'there']) {
-    const names = await readdir(join(stage.dir, region), { recursive: true, withFileTypes: true });
-    for (const entry of names) {
-      const path = join(entry.parentPath, entry.name);
-      if (!entry.isFile() || /\/databases\/\w+\/(data\/|postgresql\.log)/.test(path)) continue;
-      found[path] = await readFile(path, 'base64');
-    }
-  }
-  return found;
-}
-
 it('all is well: every check says what it found, and nothing at all is changed', async () => {
-  const before = await everything();
+  const before = await everything(stage);
   const { status, steps } = await checked();
   expect(status).toBe('preflight-success');
-  expect(await everything()).toEqual(before);
+  expect(await everything(stage)).toEqual(before);
   expect(steps.map(({ name }) => name)).toEqual([
     ...obstacles.map(({ check }) => check),
     ...['Estimate the copy and the switch', 'Preflight checks'],
@@ -256,9 +243,9 @@ it.each(obstacles)('$check: fails alone', async ({ check, message, make }) => {
 it('all fail together, each with its message, and nothing is changed', async () => {
   const clearings = [];
   for (const { make } of obstacles) clearings.push(await make());
-  const before = await everything();
+  const before = await everything(stage);
   const { failed } = await checked();
-  expect(await everything()).toEqual(before);
+  expect(await everything(stage)).toEqual(before);
   for (const clear of clearings) await clear?.();
   expect(failed.map(({ name }) => name)).toEqual([
     ...obstacles.map(({ check }) => check),

@@ -263,7 +263,11 @@ export class Apps implements Verbs {
   async thaw({ app, migration }: { app: string; migration: string }) {
     const { frozenBy } = this.#parts.shelf.get(app);
     if (frozenBy !== migration) return null;
-    await this.#parts.shelf.change(app, migration, (record) => ({ ...record, frozenBy: null }));
+    await this.#parts.shelf.change(app, migration, (record) => ({
+      ...record,
+      frozenBy: null,
+      buildGrants: [], // one that was not used is of no use any more
+    }));
     return null;
   }
 

@@ -1,11 +1,7 @@
-import type { Looks } from '../../region/region.js';
-import type { Step, StepContext } from '../phase.js';
+import type { Outlook, Step, StepContext } from '../phase.js';
 
 /** What a check works with: regions that it can look at, and nothing that it could change. */
-export interface CheckContext
-  extends Pick<StepContext, 'migration' | 'newAppId' | 'sourceApp' | 'isKnown' | 'log'> {
-  readonly source: Looks;
-  readonly destination: Looks;
+interface CheckContext extends Outlook, Pick<StepContext, 'isKnown' | 'log'> {
   /** Notes what stands in the way, and what to do about it. One hides no other. */
   obstacle(line: string): void;
 }
