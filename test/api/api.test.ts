@@ -43,7 +43,7 @@ beforeAll(async () => {
   const agentToken = newSecret();
   const start = async (name: string, postgresql: string[] | null) => {
     const agent = await startAgent({
-      ...{ name, dir: join(dir, name), host: '127.0.0.1', port: 0, edgePort: 0 },
+      ...{ name, dir: join(dir, name), host: '127.0.0.1', port: 0, edgePort: 0, edgeHttpsPort: 0 },
       ...{ token: agentToken, postgresql, logger },
     });
     agents.push(agent);

@@ -27,7 +27,7 @@ export async function startStage({
   const agents = new Map<string, Agent>();
   const start = async (name: string) => {
     const agent = await startAgent({
-      ...{ name, dir: join(dir, name), host: '127.0.0.1', port: 0, edgePort: 0 },
+      ...{ name, dir: join(dir, name), host: '127.0.0.1', port: 0, edgePort: 0, edgeHttpsPort: 0 },
       ...{ token: agentToken, postgresql: null, logger },
     });
     agents.set(name, agent);
