@@ -52,7 +52,8 @@ async function startGodwit(databaseUrl: string): Promise<string> {
   const url = `http://127.0.0.1:${port}`;
   const program = join(import.meta.dirname, '../bin/godwit.js');
   const agent = [program, 'region', '--name', 'here', '--dir', join(dir, 'here')];
-  agent.push('--port', `${agentPort}`, '--edge-port', `${edgePort}`, '--token-file', secret);
+  agent.push('--port', `${agentPort}`, '--edge-port', `${edgePort}`);
+  agent.push('--edge-https-port', `${await freePort()}`, '--token-file', secret);
   await serve(agent, region.url);
   const args = [program, 'server', '--port', `${port}`, '--regions-file', regions];
   args.push('--token-file', secret, '--requests-per-minute', '1000000');

@@ -18,6 +18,7 @@ import { Sources } from './builds/sources.js';
 import { Databases } from './databases/databases.js';
 import { Postgresql } from './databases/postgresql/postgresql.js';
 import { Edge } from './edge/edge.js';
+import { ownCertificate } from './edge/own-certificate.js';
 import { buildHttp } from './http.js';
 import { performs } from './performs.js';
 import { Probes } from './probes/probes.js';
@@ -33,6 +34,8 @@ export interface AgentOptions {
   readonly port: number;
   /** For the apps' clients; 0 for any that is free. */
   readonly edgePort: number;
+  /** For those that come by TLS; 0 for any that is free. */
+  readonly edgeHttpsPort: number;
   /** What the control plane proves itself with. */
   readonly token: string;
   /** Majors of PostgreSQL to offer, of those that the host has; null for all. */
@@ -45,6 +48,8 @@ export interface Agent {
   readonly address: string;
   /** `host:port` for the apps' clients. */
   readonly edge: string;
+  /** `host:port` for those that come by TLS. */
+  readonly edgeHttps: string;
   /** Ends the agent, and what it hosts if `stop`; otherwise that goes on, to be found again. */
   close(how: { stop: boolean }): Promise<void>;
 }
@@ -54,7 +59,7 @@ export interface Agent {
  * @throws when another agent has the folder
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const { name, dir, host, port, edgePort, token, logger } = options;
+  const { name, dir, host, port, edgePort, edgeHttpsPort, token, logger } = options;
   await mkdir(dir, { recursive: true });
   await lockFolder(dir, 'agent');
   const majors = (await findBinaries()).filter(
@@ -66,7 +71,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     logger,
   });
   const shelf = new Shelf(join(dir, 'apps'));
-  const edge = new Edge({ host, port: edgePort, logger });
+  const edge: Edge = new Edge({
+    host,
+    port: edgePort,
+    tls: { port: edgeHttpsPort, certificate: await ownCertificate(join(dir, 'edge.pem'), name) },
+    logger,
+    log: (app, lines) => appHost.log(app, lines),
+  });
   const runtime = new HostProcesses({
     logger,
     changed: (app) => {
@@ -74,7 +85,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       if (record) appHost.route(record);
     },
   });
-  const appHost = new AppHost({ region: name, shelf, databases, edge, runtime });
+  const appHost: AppHost = new AppHost({ region: name, shelf, databases, edge, runtime });
   const sources = new Sources(join(dir, 'sources'));
   const deployments = new Deployments({
     shelf,
@@ -88,7 +99,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const operations = new Operations({ shelf, health: (app) => runtime.health(app) });
   const stacks = [hostStack];
   const apps = new Apps({
-    ...{ host: appHost, shelf, databases, edge, runtime, deployments, operations, stacks },
+    ...{ host: appHost, shelf, databases, edge, runtime, deployments, operations, stacks, logger },
   });
   const attachments = new Attachments({ shelf, host: appHost });
   const addons = new Addons({ shelf, databases });
@@ -97,6 +108,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     name,
     agent: address(),
     edge: edge.address,
+    edgeHttps: edge.secureAddress,
     offers: await databases.offers(),
     stacks,
     memory: totalmem(),
@@ -118,9 +130,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   return {
     address: address(),
     edge: edge.address,
+    edgeHttps: edge.secureAddress,
     async close({ stop }) {
       await http.close();
       await deployments.close();
+      apps.leave();
       if (stop) await apps.rest();
       await runtime.leave();
       await databases.close({ stop });

@@ -7,6 +7,7 @@ import { addonsAdd } from './commands/addons-add.js';
 import { addonsRemove } from './commands/addons-remove.js';
 import { apps } from './commands/apps.js';
 import { collaboratorsAdd } from './commands/collaborators-add.js';
+import { compare } from './commands/compare.js';
 import { create } from './commands/create.js';
 import { deleteApp } from './commands/delete.js';
 import { demo } from './commands/demo.js';
@@ -14,6 +15,8 @@ import { deploy } from './commands/deploy.js';
 import { dev } from './commands/dev.js';
 import { domains } from './commands/domains.js';
 import { domainsAdd } from './commands/domains-add.js';
+import { domainsRemove } from './commands/domains-remove.js';
+import { domainsSsl } from './commands/domains-ssl.js';
 import { env } from './commands/env.js';
 import { envSet } from './commands/env-set.js';
 import { envUnset } from './commands/env-unset.js';
@@ -31,6 +34,7 @@ import { regions } from './commands/regions.js';
 import { restart } from './commands/restart.js';
 import { scale } from './commands/scale.js';
 import { server } from './commands/server.js';
+import { forceHttps, routerLogs, stickySession } from './commands/settings.js';
 import { start } from './commands/start.js';
 import { stop } from './commands/stop.js';
 import { tokens } from './commands/tokens.js';
@@ -42,9 +46,11 @@ const exitCodes = { done: 0, failed: 1, wrongUse: 2 };
 const owners = [
   ...[apps, create, deploy, scale, ps, logs, restart, start, stop, deleteApp],
   ...[env, envSet, envUnset, addons, addonsAdd, addonsRemove, domains, domainsAdd],
+  ...[domainsRemove, domainsSsl],
+  ...[forceHttps, stickySession, routerLogs],
   ...[collaboratorsAdd, regions],
   ...[migrate, migrations, migrationCreate, migrationRun, migrationShow, migrationFollow],
-  migrationAbort,
+  ...[migrationAbort, compare],
 ].map((command) => withSessionOptions(command).exitOverride());
 /** Their code is loaded when they are run: the commands of owners start faster without. */
 const operators = [dev, demo, server, region, users, tokens].map((command) =>

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { createParser } from 'eventsource-parser';
 import { Agent, request } from 'undici';
 import { z } from 'zod';
+import { type PlanJson, planShape } from '../api/region-migrations/plan-shape.js';
 import { type MigrationJson, migrationShape } from '../api/region-migrations/presenter.js';
 import type { PhaseName } from '../migration/migration.js';
 import { messageOf } from '../shared/errors.js';
@@ -69,6 +70,10 @@ export class ApiClient {
 
   put<T>(path: string, body: unknown, answer: z.ZodType<T>): Promise<T> {
     return this.#send('PUT', path, body, answer);
+  }
+
+  patch<T>(path: string, body: unknown, answer: z.ZodType<T>): Promise<T> {
+    return this.#send('PATCH', path, body, answer);
   }
 
   async delete(path: string): Promise<void> {
@@ -163,6 +168,11 @@ export class ApiClient {
     return this.post(`/apps/${app}/region_migrations`, { migration }, migrationShape);
   }
 
+  planMigration(app: string, destination: string, newName = ''): Promise<PlanJson> {
+    const migration = { destination, dst_app_name: newName };
+    return this.post(`/apps/${app}/region_migrations/plan`, { migration }, planShape);
+  }
+
   async runMigration(app: string, id: string, phase: PhaseName): Promise<void> {
     await this.post(`/apps/${app}/region_migrations/${id}/run`, { step: phase }, nothing);
   }
@@ -193,7 +203,7 @@ export class ApiClient {
   }
 
   async #send<T>(
-    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
     path: string,
     body: unknown,
     answer: z.ZodType<T>,

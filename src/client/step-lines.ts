@@ -2,19 +2,24 @@ import type { MigrationJson } from '../api/region-migrations/presenter.js';
 import { bytes } from '../shared/bytes.js';
 
 type StepJson = MigrationJson['steps'][number];
+/** A step of a migration, or of the plan of one. */
+type AnyStep = Pick<StepJson, 'name' | 'logs'> & {
+  readonly status: keyof typeof signs;
+  readonly progress?: StepJson['progress'];
+};
 
-const signs = { running: '…', done: '✓', error: '✗' } as const;
+const signs = { running: '…', done: '✓', error: '✗', planned: '·' } as const;
 const barWidth = 24;
 
 /** A step as a line, with a bar while it copies. */
-export function stepLine({ name, status, progress }: StepJson): string {
+export function stepLine({ name, status, progress }: AnyStep): string {
   const bar =
     status === 'running' && progress && progress.total > 0 ? `  ${progressBar(progress)}` : '';
   return `${signs[status]} ${name}${bar}`;
 }
 
 /** The logs of a step, indented below it. */
-export function logLines({ logs }: StepJson): string[] {
+export function logLines({ logs }: Pick<AnyStep, 'logs'>): string[] {
   return logs === null ? [] : logs.split('\n').map((line) => `    ${line}`);
 }
 

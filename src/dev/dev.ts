@@ -26,7 +26,14 @@ export interface DevOptions {
 export const readiness = z.object({
   api: z.string(),
   token: z.string(),
-  regions: z.array(z.object({ name: z.string(), api: z.string(), edge: z.string() })),
+  regions: z.array(
+    z.object({
+      name: z.string(),
+      api: z.string(),
+      edge: z.string(),
+      edge_https: z.string(),
+    }),
+  ),
 });
 export type Readiness = z.infer<typeof readiness>;
 
@@ -39,12 +46,17 @@ const state = z.object({
       name: z.string(),
       port: z.number().int(),
       edgePort: z.number().int(),
+      /** Not there in what an earlier version planned. */
+      edgeHttpsPort: z.number().int().optional(),
       token: z.string(),
     }),
   ),
   processes: z.record(z.string(), processIdentity),
 });
-type State = z.infer<typeof state>;
+type Known = z.infer<typeof state>;
+type State = Omit<Known, 'regions'> & {
+  readonly regions: readonly (Known['regions'][number] & { readonly edgeHttpsPort: number })[];
+};
 
 /** How long everything may take to be there, in milliseconds. */
 const patience = 120_000;
@@ -106,20 +118,21 @@ export async function startDev(options: DevOptions): Promise<{ stop(): Promise<v
 }
 
 async function plan(
-  known: State | null,
+  known: Known | null,
   { port, regions }: DevOptions,
 ): Promise<Omit<State, 'processes'>> {
   const names = regions ?? known?.regions.map(({ name }) => name) ?? ['osc-fr1', 'osc-secnum-fr1'];
   const planned = await Promise.all(
-    names.map(
-      async (name) =>
-        known?.regions.find((region) => region.name === name) ?? {
-          name,
-          port: await freePort(),
-          edgePort: await freePort(),
-          token: newSecret(),
-        },
-    ),
+    names.map(async (name) => {
+      const before = known?.regions.find((region) => region.name === name);
+      return {
+        name,
+        port: before?.port ?? (await freePort()),
+        edgePort: before?.edgePort ?? (await freePort()),
+        edgeHttpsPort: before?.edgeHttpsPort ?? (await freePort()),
+        token: before?.token ?? newSecret(),
+      };
+    }),
   );
   return {
     port: port ?? known?.port ?? 4000,
@@ -153,6 +166,7 @@ function commands(dir: string, { port, regions }: State) {
       args: [
         ...['region', '--name', region.name, '--dir', join(dir, 'regions', region.name)],
         ...['--port', `${region.port}`, '--edge-port', `${region.edgePort}`],
+        ...['--edge-https-port', `${region.edgeHttpsPort}`],
         ...['--token-file', join(dir, `${region.name}.token`)],
       ],
     })),
@@ -175,10 +189,11 @@ function readinessOf({ port, token, regions }: State): Readiness {
   return {
     api,
     token,
-    regions: regions.map(({ name, edgePort }) => ({
+    regions: regions.map(({ name, edgePort, edgeHttpsPort }) => ({
       name,
       api: `${api}/regions/${name}`,
       edge: local(edgePort),
+      edge_https: `https://127.0.0.1:${edgeHttpsPort}`,
     })),
   };
 }

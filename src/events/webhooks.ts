@@ -30,25 +30,43 @@ export interface WebhooksParts {
 
 /**
  * Tells the webhooks among an app's notifiers of events, durably and apart from everything else:
- * one workflow an event, one step a notifier, tried again with growing pauses.
+ * one workflow for each notifier of each event, so that none waits for another, tried again with
+ * growing pauses.
  */
 export class Webhooks {
   readonly #parts: WebhooksParts;
-  readonly #tell: (event: Event) => Promise<void>;
+  readonly #tellAll: (event: Event) => Promise<void>;
+  readonly #tellOne: (event: Event, notifier: string) => Promise<void>;
 
   constructor(parts: WebhooksParts) {
     this.#parts = parts;
-    this.#tell = DBOS.registerWorkflow((event: Event) => this.#tellAll(event), {
-      name: 'tell of event',
-      maxRecoveryAttempts: 1_000_000,
-    });
+    const forAsLongAsItTakes = { maxRecoveryAttempts: 1_000_000 };
+    this.#tellOne = DBOS.registerWorkflow(
+      async (event: Event, notifier: string) => {
+        const send = () => this.#send(event, notifier);
+        await DBOS.runStep(send, { name: 'send', ...retries }).catch((error) => {
+          parts.logger.warn({ err: error, notifier, event: event.id }, 'cannot be told');
+        });
+      },
+      { name: 'tell notifier', ...forAsLongAsItTakes },
+    );
+    this.#tellAll = DBOS.registerWorkflow(
+      async (event: Event) => {
+        const wanting = await DBOS.runStep(() => this.#wanting(event), { name: 'who', ...retries });
+        for (const id of wanting) {
+          const workflowID = `event/${event.id}/${id}`;
+          await DBOS.startWorkflow(this.#tellOne, { workflowID })(event, id);
+        }
+      },
+      { name: 'tell of event', ...forAsLongAsItTakes },
+    );
   }
 
   /** Begins to tell of what has happened since. For whoever runs the workflows. */
   async dispatch(): Promise<void> {
     const { events } = this.#parts;
     for (const event of await events.untold(types)) {
-      await DBOS.startWorkflow(this.#tell, { workflowID: `event/${event.id}` })(event);
+      await DBOS.startWorkflow(this.#tellAll, { workflowID: `event/${event.id}` })(event);
       await events.markTold(event.id);
     }
   }
@@ -58,17 +76,6 @@ export class Webhooks {
     await this.#send(event, notifier).catch((error) => {
       throw Refusal.invalid('webhook_url', `The webhook cannot be told: ${messageOf(error)}`);
     });
-  }
-
-  async #tellAll(event: Event): Promise<void> {
-    const wanting = await DBOS.runStep(() => this.#wanting(event), { name: 'who', ...retries });
-    for (const id of wanting) {
-      await DBOS.runStep(() => this.#send(event, id), { name: `tell ${id}`, ...retries }).catch(
-        (error) => {
-          this.#parts.logger.warn({ err: error, notifier: id, event: event.id }, 'cannot be told');
-        },
-      );
-    }
   }
 
   /** The ids alone: addresses may hold secrets, and what a step gives is written down. */

@@ -1,14 +1,15 @@
 import { DBOS } from '@dbos-inc/dbos-sdk';
 import type { Kysely } from 'kysely';
 import { z } from 'zod';
-import { appName } from '../region/model.js';
+import { type App, appName } from '../region/model.js';
 import { Refusal } from '../shared/errors.js';
 import type { Logger } from '../shared/logging.js';
 import { Feed } from './feed.js';
 import { Leadership } from './leadership.js';
 import { judge, type Migration, type PhaseName, possiblePhases } from './migration.js';
-import type { Changes, Migrations, NewMigration } from './migrations.js';
-import { type Regions, Runner } from './run.js';
+import type { Changes, Migrations, NewMigration, Plan } from './migrations.js';
+import { makePlan } from './plan.js';
+import { type People, type Regions, Runner } from './run.js';
 import { createMigrationTables, type MigrationTables } from './schema.js';
 import { MigrationStore, type Run, workflowId } from './store.js';
 import { isGoingOn, runPhase } from './workflow.js';
@@ -18,6 +19,7 @@ export interface EngineParts {
   /** Where the durable workflows are kept; the same PostgreSQL. */
   readonly databaseUrl: string;
   readonly regions: Regions & { names(): readonly string[] };
+  readonly people: People;
   /** What whoever leads does beside, again and again. */
   readonly chores: readonly (() => Promise<void>)[];
   readonly logger: Logger;
@@ -52,7 +54,8 @@ export class Engine implements Migrations {
     this.#store = new MigrationStore(parts.db);
     this.#feed = new Feed(parts.databaseUrl, parts.logger);
     this.#leadership = new Leadership(parts.databaseUrl, parts.logger);
-    const runner = new Runner({ store: this.#store, regions: parts.regions, logger: parts.logger });
+    const { regions, people, logger } = parts;
+    const runner = new Runner({ store: this.#store, regions, people, logger });
     this.#workflow = DBOS.registerWorkflow((run: Run) => runPhase(runner, run), {
       name: 'run phase',
       maxRecoveryAttempts: 1_000_000,
@@ -106,7 +109,23 @@ export class Engine implements Migrations {
   }
 
   async create(wanted: NewMigration): Promise<Migration> {
-    const { app, source, destination, dstAppName } = wanted;
+    const earlier = await this.#store.createdEarlier(wanted);
+    if (earlier) return earlier;
+    await this.#requirePossible(wanted);
+    const migration = await this.#store.create(wanted);
+    await this.#begin(migration, 'preflight', null);
+    return migration;
+  }
+
+  async plan(wanted: NewMigration): Promise<Plan> {
+    await this.#requirePossible(wanted);
+    return makePlan(this.#parts, wanted);
+  }
+
+  /** @throws Refusal for what no preflight is needed to see */
+  async #requirePossible(wanted: NewMigration): Promise<void> {
+    const { app, source, destination } = wanted;
+    const dstAppName = wanted.dstAppName ?? app.name;
     const names = this.#parts.regions.names();
     if (!names.includes(destination)) {
       throw Refusal.invalid(
@@ -127,15 +146,7 @@ export class Engine implements Migrations {
         `${app.name} is on ${source} already. Choose another region, or another dst_app_name.`,
       );
     }
-    if (app.frozenBy) {
-      throw Refusal.conflict(
-        'frozen',
-        `${app.name} is frozen by migration ${app.frozenBy}. It can be migrated again once that has ended.`,
-      );
-    }
-    const migration = await this.#store.create(wanted);
-    await this.#begin(migration, 'preflight', null);
-    return migration;
+    if (app.frozenBy) throw await this.#frozen(app, app.frozenBy);
   }
 
   list(appId: string): Promise<Migration[]> {
@@ -149,10 +160,10 @@ export class Engine implements Migrations {
   }
 
   async run(migration: Migration, phase: PhaseName, key: string | null): Promise<void> {
-    if (key !== null && (await this.#store.wasAsked(migration, phase, key))) return;
+    if (await this.#store.wasAsked(migration, phase, key)) return;
     switch (judge(migration, phase)) {
       case 'nothing-to-do':
-        return;
+        return this.#store.noteAsked(migration, phase, key);
       case 'refused':
         throw this.#refusal(migration, phase);
       case 'start':
@@ -232,6 +243,16 @@ export class Engine implements Migrations {
       const next = wasLaunched ? await this.#store.beginAgain(run) : run;
       if (next) await this.#launch(next);
     }
+  }
+
+  async #frozen({ name }: App, by: string): Promise<Refusal> {
+    const migration = await this.#store.find(by);
+    const { destination, dstAppName, status } = migration ?? {};
+    const what =
+      status === 'done'
+        ? `${name} has moved: it is ${dstAppName} on ${destination} now. Migrate that one.`
+        : `${name} is frozen by migration ${by}, which is ${status ?? 'not known here'}. It can be migrated again once that has ended.`;
+    return Refusal.conflict('frozen', what);
   }
 
   #refusal(migration: Migration, phase: PhaseName): Refusal {

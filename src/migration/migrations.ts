@@ -1,5 +1,5 @@
 import type { App, User } from '../region/model.js';
-import type { Migration, PhaseName, StepRecord } from './migration.js';
+import type { Migration, PhaseName, StepRecord, StepStatus } from './migration.js';
 
 /** What is asked for when a migration is created. */
 export interface NewMigration {
@@ -8,7 +8,8 @@ export interface NewMigration {
   readonly user: User;
   readonly source: string;
   readonly destination: string;
-  readonly dstAppName: string;
+  /** Null for the same as in the source. */
+  readonly dstAppName: string | null;
   /** Under which its client may repeat the request; null for one that is not repeated. */
   readonly idempotencyKey: string | null;
 }
@@ -17,9 +18,24 @@ export interface NewMigration {
 export interface Changes {
   /** Of the migration, with these changes. */
   readonly version: number;
+  /** Whether that is all of it, rather than what has changed since a version that was known. */
+  readonly isWhole: boolean;
   /** Null when only steps changed. */
   readonly migration: Migration | null;
   readonly steps: readonly StepRecord[];
+}
+
+/** A step as a plan tells of it: a check with what it found, or what another would do. */
+export interface PlannedStep extends Pick<StepRecord, 'name' | 'logs'> {
+  readonly status: StepStatus | 'planned';
+}
+
+/** What a migration would do, and whether it can. */
+export interface Plan {
+  /** As it would be. */
+  readonly migration: Migration;
+  readonly isPossible: boolean;
+  readonly phases: readonly { readonly phase: PhaseName; readonly steps: readonly PlannedStep[] }[];
 }
 
 /** All that can be done with migrations; what the API stands on. */
@@ -29,6 +45,8 @@ export interface Migrations {
    * @throws Refusal: `invalid` for an unknown destination or a bad name; `conflict` when the app has an open migration
    */
   create(wanted: NewMigration): Promise<Migration>;
+  /** What {@link Migrations.create} would begin, having looked at everything and changed nothing. @throws as that does */
+  plan(wanted: NewMigration): Promise<Plan>;
   /** The migrations that an app has or had, as source or as what came of it; newest first. */
   list(appId: string): Promise<Migration[]>;
   /** @returns null when that app has no such migration */

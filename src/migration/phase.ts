@@ -1,5 +1,5 @@
 import type { App } from '../region/model.js';
-import type { Region } from '../region/region.js';
+import type { Looks, Region } from '../region/region.js';
 import type { Migration, PhaseName, Progress, Status } from './migration.js';
 import type { Facts } from './store.js';
 
@@ -14,6 +14,8 @@ export interface StepContext {
   readonly newAppId: string;
   /** The app to be moved. @throws Refusal when it no longer exists */
   sourceApp(): Promise<App>;
+  /** Whether somebody has an account. */
+  isKnown(user: string): Promise<boolean>;
   /** Fires when the migration is being aborted or the time for the hold is over. */
   readonly signal: AbortSignal;
   /** Adds a line to the step's logs, for people. */
@@ -26,6 +28,12 @@ export interface StepContext {
   commitSwitch(): Promise<void>;
 }
 
+/** What can be known of a migration by looking alone. */
+export interface Outlook extends Pick<StepContext, 'migration' | 'newAppId' | 'sourceApp'> {
+  readonly source: Looks;
+  readonly destination: Looks;
+}
+
 /**
  * One visible line within a phase. A step may be interrupted anywhere and run again from its
  * beginning: all that it does must be idempotent.
@@ -33,6 +41,8 @@ export interface StepContext {
 export interface Step {
   readonly title: string | ((migration: Migration) => string);
   run(context: StepContext): Promise<void>;
+  /** What it would do now, in lines for people. */
+  foresee?(outlook: Outlook): Promise<string[]>;
   /**
    * Takes back what `run` did, or the part of it that it came to. Only finalize backs out;
    * it repeats this until it succeeds.

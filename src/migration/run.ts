@@ -26,20 +26,28 @@ export interface Regions {
   get(name: string): Region | null;
 }
 
+/** The accounts, as far as the engine asks for them. */
+export interface People {
+  find(id: string): Promise<unknown>;
+}
+
 export interface RunnerParts {
   readonly store: MigrationStore;
   readonly regions: Regions;
+  readonly people: People;
   readonly logger: Logger;
 }
 
 export class Runner {
   readonly #store: MigrationStore;
   readonly #regions: Regions;
+  readonly #people: People;
   readonly #logger: Logger;
 
-  constructor({ store, regions, logger }: RunnerParts) {
+  constructor({ store, regions, people, logger }: RunnerParts) {
     this.#store = store;
     this.#regions = regions;
+    this.#people = people;
     this.#logger = logger;
   }
 
@@ -138,11 +146,8 @@ export class Runner {
         : null;
     const signal = deadline ? AbortSignal.any([abort.signal, deadline]) : abort.signal;
 
-    const region = (name: string) => {
-      const found = this.#regions.get(name);
-      if (!found) throw new Error(`Region ${name} is no longer known; add it to the regions file.`);
-      return found.onBehalfOf(run.migration, signal);
-    };
+    const region = (name: string) =>
+      regionNamed(this.#regions, name).onBehalfOf(run.migration, signal);
     const superseded = async () =>
       doing === 'running' && !migration.switchedAt && !(await this.#store.isCurrent(run));
 
@@ -168,6 +173,7 @@ export class Runner {
         destination,
         newAppId: derivedId(migration.id, 'app'),
         sourceApp: () => existingApp(source, migration.appId, migration.srcAppName),
+        isKnown: async (user) => (await this.#people.find(user)) !== null,
         signal,
         log: (line) => {
           lines.push(line);
@@ -203,7 +209,15 @@ export class Runner {
   }
 }
 
-async function existingApp(
+/** @throws when the operator has taken it out of the regions file */
+export function regionNamed(regions: Regions, name: string): Region {
+  const found = regions.get(name);
+  if (!found) throw new Error(`Region ${name} is no longer known; add it to the regions file.`);
+  return found;
+}
+
+/** @throws Refusal `not-found` */
+export async function existingApp(
   source: { findApp(input: { ref: string }): Promise<App | null> },
   id: string,
   name: string,

@@ -62,12 +62,9 @@ export class MigrationStore {
    */
   async create(wanted: NewMigration): Promise<Migration> {
     const { app, idempotencyKey: key } = wanted;
-    const request = `create on ${wanted.destination} as ${wanted.dstAppName}`;
-    const repeated = () => (key === null ? null : this.#asked(app.id, key, request));
+    const dstAppName = wanted.dstAppName ?? app.name;
     /** Null when what was in the way is over by the time that it is looked at. */
     const attempt = async (tx: Transaction<MigrationTables>) => {
-      const earlier = await repeated();
-      if (earlier !== null) return earlier;
       const fresh = randomUUID();
       const created = await tx
         .insertInto('migrations')
@@ -75,7 +72,7 @@ export class MigrationStore {
           id: fresh,
           app_id: app.id,
           src_app_name: app.name,
-          dst_app_name: wanted.dstAppName,
+          dst_app_name: dstAppName,
           source: wanted.source,
           destination: wanted.destination,
           status: 'created',
@@ -91,7 +88,7 @@ export class MigrationStore {
         )
         .executeTakeFirst();
       if (created.numInsertedOrUpdatedRows === 1n) {
-        await noteRequest(tx, app.id, key, request, fresh);
+        await noteRequest(tx, app.id, key, createRequest(wanted), fresh);
         const begun = eventRow({
           ...{ user: wanted.user, appId: app.id, appName: app.name },
           type: 'start_region_migration',
@@ -99,13 +96,13 @@ export class MigrationStore {
             migration_id: fresh,
             source: wanted.source,
             destination: wanted.destination,
-            dst_app_name: wanted.dstAppName,
+            dst_app_name: dstAppName,
           },
         });
         await tx.insertInto('events').values(begun).execute();
         return fresh;
       }
-      const faster = await repeated();
+      const faster = await asked(tx, app.id, key, createRequest(wanted));
       if (faster !== null) return faster;
       const open = await openMigration(tx, app.id);
       if (open) throw isOpen(app.name, open);
@@ -117,9 +114,24 @@ export class MigrationStore {
     }
   }
 
+  /**
+   * What exactly this request created when it was made before, under its key.
+   * @throws Refusal `invalid` when the key was used for another request
+   */
+  async createdEarlier(wanted: NewMigration): Promise<Migration | null> {
+    const { app, idempotencyKey: key } = wanted;
+    const id = await asked(this.#db, app.id, key, createRequest(wanted));
+    return id === null ? null : this.get(id);
+  }
+
   /** Whether exactly this was asked for under the key before. @throws Refusal `invalid` when something else was */
-  async wasAsked({ id, appId }: Migration, phase: PhaseName, key: string): Promise<boolean> {
-    return (await this.#asked(appId, key, runRequest(id, phase))) !== null;
+  async wasAsked({ id, appId }: Migration, phase: PhaseName, key: string | null): Promise<boolean> {
+    return (await asked(this.#db, appId, key, runRequest(id, phase))) !== null;
+  }
+
+  /** Notes that this was asked for, although there was nothing to do. */
+  async noteAsked({ id, appId }: Migration, phase: PhaseName, key: string | null): Promise<void> {
+    await noteRequest(this.#db, appId, key, runRequest(id, phase), id);
   }
 
   /** What changed of a migration after a version of it; with 0, all of it. */
@@ -141,6 +153,7 @@ export class MigrationStore {
     return {
       // Steps that changed after the first look are told once more with the next version.
       version: Number(migration.version),
+      isWhole: version === 0,
       migration: Number(migration.changed_in) > version ? whole : null,
       steps: steps.map(toStepRecord),
     };
@@ -349,25 +362,6 @@ export class MigrationStore {
       .execute();
   }
 
-  /**
-   * The migration that a request made before under the same key is about; null when none was.
-   * @throws Refusal `invalid` when the key was used for another request
-   */
-  async #asked(app: string, key: string, request: string): Promise<string | null> {
-    const found = await this.#db
-      .selectFrom('idempotency_keys')
-      .select(['request', 'migration_id'])
-      .where('app_id', '=', app)
-      .where('key', '=', key)
-      .executeTakeFirst();
-    if (!found) return null;
-    if (found.request === request) return found.migration_id;
-    throw Refusal.invalid(
-      'idempotency_key',
-      'was used for another request. Give every request a key of its own.',
-    );
-  }
-
   async #withSteps(rows: readonly MigrationRow[]): Promise<Migration[]> {
     if (rows.length === 0) return [];
     const steps = await this.#db
@@ -430,17 +424,46 @@ function endOf(row: MigrationRow): NewEvent {
 
 const runRequest = (id: string, phase: PhaseName) => `run ${phase} of ${id}`;
 
+const createRequest = ({ app, destination, dstAppName }: NewMigration) =>
+  `create on ${destination} as ${dstAppName ?? app.id}`;
+
+/**
+ * The migration that a request made before under the same key is about; null when none was.
+ * @throws Refusal `invalid` when the key was used for another request
+ */
+async function asked(
+  db: Kysely<MigrationTables>,
+  app: string,
+  key: string | null,
+  request: string,
+): Promise<string | null> {
+  if (key === null) return null;
+  const found = await db
+    .selectFrom('idempotency_keys')
+    .select(['request', 'migration_id'])
+    .where('app_id', '=', app)
+    .where('key', '=', key)
+    .executeTakeFirst();
+  if (!found) return null;
+  if (found.request === request) return found.migration_id;
+  throw Refusal.invalid(
+    'idempotency_key',
+    'was used for another request. Give every request a key of its own.',
+  );
+}
+
 async function noteRequest(
-  tx: Transaction<MigrationTables>,
+  db: Kysely<MigrationTables>,
   app: string,
   key: string | null,
   request: string,
   migration: string,
 ): Promise<void> {
   if (key === null) return;
-  await tx
+  await db
     .insertInto('idempotency_keys')
     .values({ app_id: app, key, request, migration_id: migration })
+    .onConflict((conflict) => conflict.doNothing())
     .execute();
 }
 

@@ -90,12 +90,21 @@ export class Cluster {
     if (account) await chown(path, account.uid, account.gid);
   }
 
-  /** Starts the cluster, or adopts it when it runs already, and waits until it accepts connections. */
-  async start(options: ClusterOptions): Promise<ProcessIdentity> {
+  /**
+   * Starts the cluster, or adopts it when it runs already, and waits until it accepts connections.
+   * @throws when it does not; when `signal` fires, and then it may go on starting
+   */
+  async start(options: ClusterOptions, signal?: AbortSignal): Promise<ProcessIdentity> {
+    const running = await this.launch(options);
+    await this.#accepting(running, signal);
+    return running;
+  }
+
+  /** Starts the cluster, or adopts it when it runs already. It may take long to accept connections. */
+  async launch(options: ClusterOptions): Promise<ProcessIdentity> {
     const running = await this.identity();
     if (running) {
       await this.configure(options);
-      await this.#accepting(running);
       return running;
     }
     await rm(join(this.data, 'postmaster.pid'), { force: true });
@@ -104,7 +113,6 @@ export class Cluster {
     const started = child.pid === undefined ? null : identify(child.pid);
     child.unref();
     if (!started) throw new Error(`PostgreSQL ended at once. ${await this.lastLogLines()}`);
-    await this.#accepting(started);
     return started;
   }
 
@@ -179,7 +187,7 @@ export class Cluster {
   }
 
   /** Waits for the word `ready`, line 8 of `postmaster.pid` (PostgreSQL's `utils/pidfile.h`). */
-  async #accepting(running: ProcessIdentity): Promise<void> {
+  async #accepting(running: ProcessIdentity, signal?: AbortSignal): Promise<void> {
     await until(
       async () => {
         if (!isAlive(running)) {
@@ -188,7 +196,7 @@ export class Cluster {
         const lines = (await this.#pidFile()).split('\n');
         return Number(lines[0]) === running.pid && lines[7]?.trim() === 'ready';
       },
-      { timeout: patience, every: 20, what: 'PostgreSQL to be ready' },
+      { timeout: patience, every: 20, signal, what: 'PostgreSQL to be ready' },
     );
   }
 

@@ -3,6 +3,7 @@
  * that this version does not know are kept too, so that they survive a migration.
  */
 import { z } from 'zod';
+import { derivedId } from '../shared/ids.js';
 
 const times = { createdAt: z.string(), updatedAt: z.string() };
 
@@ -64,6 +65,11 @@ export const logDrain = z.looseObject({
   createdAt: z.string(),
 });
 export type LogDrain = z.infer<typeof logDrain>;
+
+/** A drain is known by whose logs it takes and by its URL; its id is made of them. */
+export function logDrainId({ addon, url }: Pick<LogDrain, 'addon' | 'url'>): string {
+  return derivedId('log drain', addon ?? '', url);
+}
 
 /** The repository that an app comes from. */
 export const scmLink = z.looseObject({

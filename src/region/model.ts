@@ -56,10 +56,14 @@ export type Collaborator = z.infer<typeof collaborator>;
 
 /** How the edge treats the app's requests. */
 export const settings = z.object({
+  /** Requests over plain HTTP are redirected. */
   forceHttps: z.boolean(),
+  /** Requests of one client go to one process, as long as it is there. */
   stickySession: z.boolean(),
+  /** Every request leaves a line in the app's log. */
   routerLogs: z.boolean(),
 });
+export type Settings = z.infer<typeof settings>;
 
 /** A variable; `from` names the addon that provides it, null for the owner's own. */
 export const variable = z.object({ name: variableName, value: z.string(), from: id.nullable() });
@@ -277,6 +281,8 @@ export const regionDescription = z.object({
   agent: z.string(),
   /** `host:port` of the region's HTTP entry. */
   edge: z.string(),
+  /** `host:port` of the region's HTTPS entry; empty where there is none. */
+  edgeHttps: z.string().default(''),
   offers: z.array(offer),
   stacks: z.array(stack).default([hostStack]),
   /** Bytes of memory that the processes of the region share. */

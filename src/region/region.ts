@@ -64,7 +64,8 @@ const looking = {
 /** Life of an app and its settings. */
 const apps = {
   /**
-   * Creates an app that is not started. `id` makes repeating it harmless.
+   * Creates an app that is not started. `id` makes repeating it harmless. What a migration creates
+   * is frozen by it.
    * Refuses (conflict, `name_taken`) a name that another app of the region has.
    */
   createApp: verb({ id: model.id, name: model.appName, owner: model.user }, model.app),

@@ -45,7 +45,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const databaseUrl = 'dir' in database ? embedded?.url : database.url;
   if (databaseUrl === undefined) throw new Error('There is no database.');
 
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 20 });
+  const limits = { max: 20, connectionTimeoutMillis: 10_000 };
+  const pool = new pg.Pool({ connectionString: databaseUrl, ...limits });
   pool.on('error', (error) => logger.warn({ err: error }, 'a database connection broke'));
   const dialect = new PostgresDialect({ pool });
   const accountTables = new Kysely<AccountTables>({ dialect });
@@ -60,7 +61,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const sign = (text: string) => signer.signDetached(text);
   const webhooks = new Webhooks({ events, registry, sign, logger });
   const chores = [() => webhooks.dispatch()];
-  const migrations = new Engine({ db, databaseUrl, regions: registry, chores, logger });
+  const migrations = new Engine({
+    ...{ db, databaseUrl, regions: registry, people: accounts, chores, logger },
+  });
   let lose: (why: Error) => void = () => undefined;
   const lost = new Promise<Error>((resolve) => {
     lose = resolve;

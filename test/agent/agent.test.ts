@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import https from 'node:https';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -12,6 +15,7 @@ import { AgentClient } from '../../src/region/agent-client.js';
 import { freePort } from '../../src/shared/free-port.js';
 import { newId } from '../../src/shared/ids.js';
 import { signalProcess, withVariable } from '../../src/shared/processes.js';
+import { createCertificate } from '../../src/shared/self-signed.js';
 import { until } from '../../src/shared/until.js';
 
 const cleanUp: (() => Promise<unknown>)[] = [];
@@ -53,6 +57,7 @@ class TestRegion {
       host: '127.0.0.1',
       port,
       edgePort,
+      edgeHttpsPort: 0,
       token,
       postgresql: null,
       logger,
@@ -162,6 +167,72 @@ describe('an app in a region', () => {
     await client.deleteApp({ app });
     expect(processesOf(app)).toEqual([]);
     expect(await readdir(join(region.dir, 'apps'))).toEqual([]);
+  });
+
+  it('is served as its settings say', async () => {
+    const region = await TestRegion.start();
+    const { client } = region;
+    const app = await region.create();
+    await region.deploy(app, { Procfile: 'web: node web.mjs\n', 'web.mjs': web });
+    await client.scale({ app, formation: [{ name: 'web', amount: 2 }] });
+    const made = await createCertificate('www.example.org', ['www.example.org']);
+    const tls = { certificate: made.certificate, key: made.privateKey };
+    const domain = { id: newId(), name: 'www.example.org', canonical: true, tls };
+    await client.addDomain({ app, domain });
+    const settings = { forceHttps: true, stickySession: true, routerLogs: true };
+    await client.setSettings({ app, settings });
+    await region.healthy(app);
+
+    const secure = async (host: string, ca: string, cookie = '') => {
+      const [, port] = (await client.describe({})).edgeHttps.split(':');
+      const asked = https.request({
+        ...{ host: '127.0.0.1', port, servername: host, ca, agent: false, path: '/x' },
+        headers: { host: `${host}:${port}`, cookie },
+      });
+      const [answer]: IncomingMessage[] = await once(asked.end(), 'response');
+      if (!answer) throw new Error('no answer');
+      let text = '';
+      for await (const piece of answer.setEncoding('utf8')) text += piece;
+      return { port, status: answer.statusCode, headers: answer.headers, text };
+    };
+    const own = () => readFile(join(region.dir, 'edge.pem'), 'utf8');
+    const file = join(region.dir, 'edge.pem');
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    const byDefault = await secure('demo.here.localhost', await own());
+    expect([byDefault.status, byDefault.headers.location]).toEqual([
+      301,
+      `https://www.example.org:${byDefault.port}/x`,
+    ]);
+    const first = await secure('www.example.org', made.certificate);
+    const cookie = first.headers['set-cookie']?.[0]?.split(';')[0] ?? '';
+    expect(cookie).toMatch(/^godwit-process=web-[12]$/);
+    const plain = await request(`http://127.0.0.1:${region.edgePort}/`, {
+      headers: { host: 'demo.here.localhost' },
+    });
+    expect([plain.statusCode, plain.headers['location']]).toEqual([
+      301,
+      `https://www.example.org:${first.port}/`,
+    ]);
+
+    const before = await own();
+    await region.restart();
+    await region.healthy(app);
+    expect(await own()).toBe(before);
+    for (let turn = 0; turn < 3; turn += 1) {
+      const again = await secure('www.example.org', made.certificate, cookie);
+      expect(JSON.parse(again.text)).toEqual(JSON.parse(first.text));
+      expect(again.headers).not.toHaveProperty('set-cookie');
+    }
+    const lines = await until(
+      async () => {
+        const log = await client.logs({ app, lines: 100, of: ['router'] });
+        return log.lines.length === 6 && log.lines;
+      },
+      { timeout: 10_000, what: 'the lines of the router' },
+    );
+    const process = cookie.split('=')[1];
+    expect(lines.filter((line) => line.includes(`container=${process}`))).toHaveLength(4);
+    expect(lines[0]).toMatch(/ \[router\] method=GET path="\/x" host="demo.here.localhost"/);
   });
 
   it('outlives its agent, and is found again', async () => {

@@ -46,7 +46,7 @@ beforeAll(async () => {
   const agentToken = newSecret();
   const start = async (name: string, postgresql: string[] | null) => {
     const agent = await startAgent({
-      ...{ name, dir: join(dir, name), host: '127.0.0.1', port: 0, edgePort: 0 },
+      ...{ name, dir: join(dir, name), host: '127.0.0.1', port: 0, edgePort: 0, edgeHttpsPort: 0 },
       ...{ token: agentToken, postgresql, logger },
     });
     agents.push(agent);
@@ -331,12 +331,20 @@ describe('region migrations', () => {
     expect((await create('bare', 'one')).json).toEqual({
       errors: { idempotency_key: [expect.stringContaining('another request')] },
     });
-    expect((await create('there', 'two')).status).toBe(409);
+    // More of them than there are connections to the database.
+    const others = Array.from({ length: 40 }, (_, at) => create('there', `other ${at}`));
+    expect((await Promise.all(others)).map(({ status }) => status)).toEqual(
+      Array.from({ length: 40 }, () => 409),
+    );
     await migrationAtRest(app, id);
     const run = (step: string, key: string) => ask(`${path}/${id}/run`, { body: { step }, key });
+    expect((await run('preflight', 'zero')).status).toBe(204); // there is nothing to do
     const runs = await Promise.all(Array.from({ length: 4 }, () => run('prepare', 'three')));
     expect(runs.map(({ status }) => status)).toEqual([204, 204, 204, 204]);
     await migrationAtRest(app, id);
+    expect((await run('data', 'zero')).status).toBe(422);
+    expect((await run('preflight', 'zero')).status).toBe(204);
+    expect(migrationShape.parse((await create('there', 'one')).json).id).toBe(id);
     expect((await run('prepare', 'three')).status).toBe(204);
     expect((await run('prepare', 'four')).status).toBe(409);
     expect((await run('data', 'three')).status).toBe(422);
@@ -357,6 +365,37 @@ describe('region migrations', () => {
       await ask(`${path}/${id}/run`, { body: { step: 'abort' } });
       expect(await migrationAtRest(app, id)).toMatchObject({ status: 'aborted' });
     }
+  });
+
+  it('keep what they make to themselves until they hand it over', async () => {
+    const app = await createApp('kept');
+    const path = `/v1/apps/${app}/region_migrations`;
+    const created = await ask(path, { body: { migration: { destination: 'there' } } });
+    const { id } = migrationShape.parse(created.json);
+    await migrationAtRest(app, id);
+    await ask(`${path}/${id}/run`, { body: { step: 'prepare' } });
+    const { new_app_id } = await migrationAtRest(app, id);
+    const attempts = [
+      ask(`/v1/apps/${new_app_id}?current_name=kept`, { method: 'DELETE' }),
+      ask(`/v1/apps/${new_app_id}/restart`, { method: 'POST' }),
+      ask(`/v1/apps/${new_app_id}/start`, { method: 'POST' }),
+      ask(`/v1/apps/${new_app_id}/variables`, { body: { variable: { name: 'A', value: 'b' } } }),
+      ask(`/v1/apps/${new_app_id}/region_migrations`, {
+        body: { migration: { destination: 'here', dst_app_name: 'other' } },
+      }),
+    ];
+    for (const { status, json } of await Promise.all(attempts)) {
+      expect([status, json]).toEqual([409, { error: expect.stringContaining(id), code: 'frozen' }]);
+    }
+    await ask(`${path}/${id}/run`, { body: { step: 'finalize' } });
+    expect(await migrationAtRest(app, id)).toMatchObject({ status: 'done' });
+    const variable = { name: 'A', value: 'b' };
+    const changed = await ask(`/v1/apps/${new_app_id}/variables`, { body: { variable } });
+    expect(changed.status).toBe(201);
+    const again = await ask(path, { body: { migration: { destination: 'bare' } } });
+    expect(again.json).toMatchObject({
+      error: expect.stringMatching(/has moved: it is kept on there/),
+    });
   });
 
   it('are created in either dialect, and found by name and id', async () => {

@@ -10,8 +10,9 @@ import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { until } from '../../src/shared/until.js';
+import type { Answer, Ask } from './asking.js';
 import { type Operation, operationsOf } from './openapi.js';
-import { type Answer, type Ask, type Stage, startStage } from './platform-stage.js';
+import { type Stage, startStage } from './platform-stage.js';
 
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 formats.default(ajv);

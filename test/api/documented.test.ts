@@ -15,7 +15,7 @@ let stage: Stage;
 let curlHome: string;
 
 beforeAll(async () => {
-  stage = await startStage(['osc-fr1', 'osc-secnum-fr1']);
+  stage = await startStage({ regions: ['osc-fr1', 'osc-secnum-fr1'] });
   // Tells the status without a change to the command lines.
   curlHome = await mkdtemp(join(tmpdir(), 'godwit-curl-'));
   await writeFile(join(curlHome, '.curlrc'), 'silent\nshow-error\nwrite-out = "\\n%{http_code}"\n');

@@ -9,6 +9,8 @@ import { type Stage, startStage } from './platform-stage.js';
 
 let stage: Stage;
 let receiver: Server;
+/** Listens, and answers nothing. */
+let silent: Server;
 /** What the webhook was sent: requests with their signatures. It fails the first of them. */
 const received: { text: string; signature: string }[] = [];
 let failures = 1;
@@ -28,9 +30,13 @@ beforeAll(async () => {
   });
   receiver.listen(0, '127.0.0.1');
   await once(receiver, 'listening');
+  silent = createServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
 });
 afterAll(async () => {
   receiver.close();
+  silent.closeAllConnections();
+  silent.close();
   await stage.close();
 });
 
@@ -149,12 +155,15 @@ it('sends the begin and the end of a migration to webhooks, signed, again when t
   const platforms = z
     .object({ notification_platforms: z.array(z.object({ id: z.string(), name: z.string() })) })
     .parse((await stage.ask('/notification_platforms')).json).notification_platforms;
-  const notifier = {
+  const notifierFor = (server: Server) => ({
     platform_id: platforms.find(({ name }) => name === 'webhook')?.id,
     name: 'hook',
     send_all_events: true,
-    type_data: { webhook_url: `http://127.0.0.1:${listeningPort(receiver)}/hook` },
-  };
+    type_data: { webhook_url: `http://127.0.0.1:${listeningPort(server)}/hook` },
+  });
+  // Nobody waits for one that does not answer.
+  await stage.ask('/apps/curlew/notifiers', { body: { notifier: notifierFor(silent) } });
+  const notifier = notifierFor(receiver);
   const added = await stage.ask('/apps/curlew/notifiers', { body: { notifier } });
   expect(added.status).toBe(201);
   const hook = z.object({ notifier: z.object({ id: z.string() }) }).parse(added.json).notifier;
@@ -201,6 +210,7 @@ it('sends the begin and the end of a migration to webhooks, signed, again when t
   expect(events.map(({ type }) => type)).toEqual([
     'end_region_migration',
     'start_region_migration',
+    'new_notifier',
     'new_notifier',
     'new_app',
   ]);

@@ -4,32 +4,21 @@ import { join } from 'node:path';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { pino } from 'pino';
-import { request } from 'undici';
 import { type Agent, startAgent } from '../../src/agent/agent.js';
 import { Accounts } from '../../src/api/auth/accounts.js';
 import type { AccountTables } from '../../src/api/auth/schema.js';
-import { Registry } from '../../src/region/registry.js';
+import { type RegionEntry, Registry } from '../../src/region/registry.js';
 import { startEmbeddedPostgresql } from '../../src/server/embedded-postgresql.js';
 import { startServer } from '../../src/server/server.js';
 import { newSecret } from '../../src/shared/ids.js';
-
-export interface Ask {
-  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  body?: object;
-  headers?: Record<string, string>;
-  /** Who asks; the owner of everything when nobody is named. */
-  as?: string;
-}
-
-export interface Answer {
-  status: number;
-  headers: Record<string, string | string[] | undefined>;
-  text: string;
-  json: unknown;
-}
+import { asking, joining } from './asking.js';
 
 /** A server with two regions, its first user (`owner`), and whoever else is called for. */
-export async function startStage(regions: readonly [string, string] = ['here', 'there']) {
+export async function startStage({
+  regions = ['here', 'there'] as readonly [string, string],
+  /** Stands between the server and an agent. */
+  via = async (entry: RegionEntry): Promise<RegionEntry> => entry,
+} = {}) {
   const logger = pino({ level: 'silent' });
   const dir = await mkdtemp(join(tmpdir(), 'godwit-platform-'));
   const postgresql = await startEmbeddedPostgresql(join(dir, 'postgresql'));
@@ -38,13 +27,16 @@ export async function startStage(regions: readonly [string, string] = ['here', '
   const agents = new Map<string, Agent>();
   const start = async (name: string) => {
     const agent = await startAgent({
-      ...{ name, dir: join(dir, name), host: '127.0.0.1', port: 0, edgePort: 0 },
+      ...{ name, dir: join(dir, name), host: '127.0.0.1', port: 0, edgePort: 0, edgeHttpsPort: 0 },
       ...{ token: agentToken, postgresql: null, logger },
     });
     agents.set(name, agent);
     return { name, url: `http://${agent.address}`, token: agentToken };
   };
-  const registry = new Registry([await start(regions[0]), await start(regions[1])]);
+  const registry = new Registry([
+    await via(await start(regions[0])),
+    await via(await start(regions[1])),
+  ]);
   const server = await startServer({
     ...{ host: '127.0.0.1', port: 0, database: { url: postgresql.url }, token, logger, registry },
     requestsPerMinute: 100_000,
@@ -63,30 +55,8 @@ export async function startStage(regions: readonly [string, string] = ['here', '
     registry,
     databaseUrl: postgresql.url,
     /** Makes an account. @returns its API token */
-    async join(username: string): Promise<string> {
-      const made = newSecret();
-      await accounts.ensureUser({ username, email: `${username}@example.org` }, made);
-      return made;
-    },
-    async ask(path: string, { method, body, headers, as = token }: Ask = {}): Promise<Answer> {
-      const answer = await request(path.startsWith('http') ? path : `${url}/v1${path}`, {
-        method: method ?? (body === undefined ? 'GET' : 'POST'),
-        headers: {
-          authorization: `Basic ${Buffer.from(`:${as}`).toString('base64')}`,
-          'content-type': 'application/json',
-          ...headers,
-        },
-        body: body === undefined ? null : JSON.stringify(body),
-      });
-      const text = await answer.body.text();
-      const isJson = String(answer.headers['content-type']).startsWith('application/json');
-      return {
-        status: answer.statusCode,
-        headers: answer.headers,
-        text,
-        json: isJson ? JSON.parse(text) : null,
-      };
-    },
+    join: joining(accounts),
+    ask: asking(url, token),
     async closeRegion(name: string): Promise<void> {
       await agents.get(name)?.close({ stop: true });
       agents.delete(name);

@@ -12,7 +12,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { until } from '../../src/shared/until.js';
 import { type Authority, createAuthority } from '../certificates.js';
-import { type Ask, type Stage, startStage } from './platform-stage.js';
+import type { Ask } from './asking.js';
+import { type Stage, startStage } from './platform-stage.js';
 
 let stage: Stage;
 let authority: Authority;

@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
+import type { Answer } from './asking.js';
 import { finishedIn, isLegal, possibleIn, stateOf } from './legal.js';
 import { atRest, createApp, underWay } from './migrating.js';
-import { type Answer, type Stage, startStage } from './platform-stage.js';
+import { type Stage, startStage } from './platform-stage.js';
 
 let stage: Stage;
 let db: pg.Client;

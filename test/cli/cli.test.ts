@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { main } from '../../src/cli/program.js';
 import { until } from '../../src/shared/until.js';
+import { createAuthority } from '../certificates.js';
 import { birdLog, program, Stage } from '../e2e/stage.js';
 
 let stage: Stage;
@@ -121,6 +122,22 @@ it('takes an application from its first line to another region', async () => {
   await done('domains-add Birds.Example.com -a birds');
   expect(await done('domains -a birds')).toMatch(/^[0-9a-f]{24} {2}birds\.example\.com$/);
   expect(await stats('birds.example.com', stage.source.edge)).toBe(40);
+  const { certificate, key } = await (await createAuthority()).issue(['birds.test']);
+  await writeFile(join(folder, 'birds.pem'), certificate);
+  await writeFile(join(folder, 'birds.key'), key);
+  const files = `--cert ${folder}/birds.pem --key ${folder}/birds.key`;
+  await done(`domains-add birds.test ${files} --canonical -a birds`);
+  expect(await done('domains-ssl birds.test --disable -a birds')).toMatch(/has none any more/);
+  expect(await done(`domains-ssl birds.test ${files} -a birds`)).toMatch(/has the certificate/);
+  await done('domains-remove birds.test -a birds');
+  expect(await done('sticky-session --enable -a birds')).toBe('sticky-session is on.');
+  await done('sticky-session --disable -a birds');
+  const plan = await godwit('migrate --to osc-secnum-fr1 --dry-run -a birds');
+  expect(plan.code).toBe(0);
+  expect(plan.out).toMatch(
+    /✓ Preflight checks.*· Import environment variables\n +2 to copy\..*· Hold/s,
+  );
+  expect(await done('migrations -a birds')).toBe('');
   await done('stop -a birds');
   expect(await done('ps -a birds')).toMatch(/^birds is stopped\./);
   await done('start -a birds');
@@ -129,6 +146,11 @@ it('takes an application from its first line to another region', async () => {
   const moved = await godwit('migrate --to osc-secnum-fr1 --yes -a birds');
   expect(moved.code, moved.err).toBe(0);
   expect(moved.err).toMatch(/Preflight.*✓.*Prepare.*✓.*Data.*✓.*Finalize.*✓/s);
+  expect(await done('compare osc-fr1 osc-secnum-fr1 -a birds')).toMatch(/^The same: \d+ things/);
+  await done('env-set MOTTO=other -a birds --region osc-secnum-fr1');
+  const changed = await godwit('compare osc-fr1 osc-secnum-fr1 -a birds');
+  expect([changed.code, changed.out]).toEqual([1, 'variables: MOTTO has another value\n']);
+  await done('env-set MOTTO=a=b -a birds --region osc-secnum-fr1');
   expect(moved.out).toMatch(/birds on osc-fr1 → birds on osc-secnum-fr1: done\nbirds answers at /);
   expect(await stats('birds.osc-secnum-fr1.localhost', stage.destination.edge)).toBe(40);
   expect(await stats('birds.example.com', stage.source.edge)).toBe(40);
@@ -219,6 +241,9 @@ describe('wrong use', () => {
     ['env-set MOTTO -a birds', /"MOTTO" is not NAME=VALUE/],
     ['logs -n 0 -a birds', /whole number from 1 to 10000/],
     ['deploy /nowhere -a birds', /There is no \/nowhere/],
+    ['domains-ssl a.test -a birds', /Name a certificate/],
+    ['domains-add a.test --cert /nowhere -a birds', /go together/],
+    ['force-https -a birds', /Say --enable or --disable/],
     ['migrate -a birds', /required option '--to <region>'/],
     ['migrate --to osc-fr1 -a birds', /Nobody is there to ask/],
     ['delete -a birds', /Nobody is there to ask/],

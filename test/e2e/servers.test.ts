@@ -113,7 +113,7 @@ it('share one database: either takes requests, tells of changes, and runs phases
   expect(resumed?.event).not.toBe('snapshot');
 
   const unheardOf = await listen(path, (events) => events.length > 0, '999999');
-  expect(unheardOf[0]?.event).toBe('migration');
+  expect(unheardOf[0]?.event).toBe('snapshot');
   const head = await request(`${secondUrl}${path}`, { method: 'HEAD', headers: authorized() });
   expect([head.statusCode, head.headers['content-type']]).toEqual([200, 'text/event-stream']);
 

@@ -53,10 +53,20 @@ export class AppHost {
     edge.setRoute({
       app: record.id,
       hostnames: [`${record.name}.${region}.localhost`, ...domains],
+      canonical: record.domains.find(({ canonical }) => canonical)?.name ?? null,
+      settings: record.settings,
+      certificates: new Map(record.domains.flatMap(({ name, tls }) => (tls ? [[name, tls]] : []))),
       mode: record.edge,
       backends: runtime.backends(record.id),
       forwardToken: record.forwardToken,
     });
+  }
+
+  /** Writes what the edge has to say of requests to the app's log. */
+  async log(app: string, lines: readonly string[]): Promise<void> {
+    const record = this.#parts.shelf.find(app);
+    if (!record || record.deleting) return;
+    await this.#parts.runtime.log({ app, folder: this.#parts.shelf.folder(app) }, 'router', lines);
   }
 
   #workload(record: AppRecord): Workload {

@@ -1,8 +1,10 @@
+import pRetry from 'p-retry';
 import type { z } from 'zod';
 import { collaborationOf } from '../../region/collaboration.js';
 import type { DomainTls, FormationEntry, stack, User } from '../../region/model.js';
 import type { InputOf, Verbs as RegionVerbs } from '../../region/region.js';
 import { Refusal } from '../../shared/errors.js';
+import type { Logger } from '../../shared/logging.js';
 import type { Databases } from '../databases/databases.js';
 import type { Edge } from '../edge/edge.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -46,6 +48,7 @@ export interface AppsParts {
   readonly runtime: Runtime;
   readonly deployments: Deployments;
   readonly operations: Operations;
+  readonly logger: Logger;
   /** What an app can be built for here. */
   readonly stacks: readonly z.infer<typeof stack>[];
 }
@@ -58,18 +61,30 @@ const ofRegion = /^[^.]+\.[^.]+\.localhost$/;
 /** Life of the apps of a region, and their settings. */
 export class Apps implements Verbs {
   readonly #parts: AppsParts;
+  readonly #leaving = new AbortController();
 
   constructor(parts: AppsParts) {
     this.#parts = parts;
   }
 
-  /** Finishes removals that were interrupted, and lets run what should. */
+  /** Lets run what should, and goes on with removals that were interrupted. */
   async recover(): Promise<void> {
-    const { shelf, host } = this.#parts;
-    await Promise.all([
-      ...shelf.removals().map(({ id }) => this.#remove(id, null)),
-      ...shelf.all().map((record) => host.run(record)),
-    ]);
+    const { shelf, host, logger } = this.#parts;
+    for (const { id } of shelf.removals()) {
+      // A disk that is full or broken keeps nobody else waiting.
+      pRetry(() => this.#remove(id, null), {
+        ...{ retries: Number.POSITIVE_INFINITY, minTimeout: 1_000, maxTimeout: 60_000 },
+        onFailedAttempt: ({ error }) =>
+          logger.error({ err: error, app: id }, 'an application cannot be removed'),
+        signal: this.#leaving.signal,
+      }).catch(() => undefined); // the agent ends; the next one goes on
+    }
+    await Promise.all(shelf.all().map((record) => host.run(record)));
+  }
+
+  /** Lets go of what goes on in this process. */
+  leave(): void {
+    this.#leaving.abort();
   }
 
   /** Ends what runs, for as long as the agent is away. */
@@ -262,7 +277,11 @@ export class Apps implements Verbs {
   async thaw({ app, migration }: { app: string; migration: string }) {
     const { frozenBy } = this.#parts.shelf.get(app);
     if (frozenBy !== migration) return null;
-    await this.#parts.shelf.change(app, migration, (record) => ({ ...record, frozenBy: null }));
+    await this.#parts.shelf.change(app, migration, (record) => ({
+      ...record,
+      frozenBy: null,
+      buildGrants: [], // one that was not used is of no use any more
+    }));
     return null;
   }
 

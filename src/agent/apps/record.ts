@@ -40,7 +40,8 @@ export function newAppRecord(
     autoscalers: [],
     scmLink: null,
     started: false,
-    frozenBy: null,
+    // What a migration makes is its own until it hands it over.
+    frozenBy: given.madeBy,
     createdAt: now,
     updatedAt: now,
     edge: { kind: 'serve' },

@@ -85,7 +85,10 @@ export class Shelf {
     return this.#exclusively(id, async (kept) => {
       refuseFrozen(this.get(id), by);
       const edited = await edit(kept.record);
-      await this.#write(kept, edited);
+      // What a migration does in passing is no change of the owner's.
+      const isNoted = by === null && edited !== kept.record;
+      const updatedAt = isNoted ? new Date().toISOString() : kept.record.updatedAt;
+      await this.#write(kept, edited === kept.record ? edited : { ...edited, updatedAt });
       await act(kept.record);
       return kept.record;
     });
@@ -124,9 +127,8 @@ export class Shelf {
 
   async #write(kept: Kept, edited: AppRecord): Promise<void> {
     if (edited === kept.record) return;
-    const record = { ...edited, updatedAt: new Date().toISOString() };
-    await writeJsonFile(this.#file(record.id), record);
-    kept.record = record;
+    await writeJsonFile(this.#file(edited.id), edited);
+    kept.record = edited;
   }
 
   #claim(name: string, id: string): void {

@@ -1,108 +1,93 @@
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { SecureContext } from 'node:tls';
 import type { HoldReport } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
-import { listeningPort } from '../../shared/listening-port.js';
 import type { Logger } from '../../shared/logging.js';
-import { readAgain } from '../../shared/read-again.js';
-import { Entrance, type EntranceLimits, type Target } from './entrance.js';
+import { Certificates } from './certificates.js';
+import { type Addresses, Doors } from './doors.js';
+import { Entrance, type Target } from './entrance.js';
 import { exchange, type Outcome } from './exchange.js';
 import { forwardHeader } from './headers.js';
+import type { Call, Inbound } from './inbound.js';
+import { type EdgeLimits, usualLimits } from './limits.js';
+import { hostname, seen, told } from './provenance.js';
+import type { Redirect } from './redirect.js';
 import type { Route } from './route.js';
-import { changesProtocol, upgrade } from './upgrade.js';
+import { RouterLog } from './router-log.js';
+import { type Change, upgrade } from './upgrade.js';
+import { Visit } from './visit.js';
 
-export interface EdgeOptions {
-  readonly host: string;
-  /** 0 for any that is free. */
-  readonly port: number;
+export interface EdgeOptions extends Addresses {
   readonly logger: Logger;
-  readonly limits?: Partial<EntranceLimits>;
+  readonly limits?: Partial<EdgeLimits>;
+  /** Writes lines to the log of an app whose settings ask for them. */
+  readonly log?: (app: string, lines: readonly string[]) => Promise<void>;
 }
 
 /** Between two attempts to reach a target, in milliseconds. */
 const pause = 25;
 
-/** Which app a request is for, and whether another edge says so. */
-interface Addressed {
-  readonly entrance: Entrance;
-  readonly trusted: boolean;
-}
-
 /**
- * The region's HTTP entry. Routes by Host to the processes of an app; lets requests wait while
- * they are held; or forwards them to another region's edge. Bodies stream both ways.
+ * The region's HTTP entry. Routes by Host to the processes of an app, as its settings say; lets
+ * requests wait while they are held; or forwards them to another region's edge. Bodies stream both
+ * ways.
  */
 export class Edge {
   readonly #options: EdgeOptions;
-  readonly #limits: EntranceLimits;
-  readonly #server: Server;
-  /** All of them; once upgraded, the server itself no longer knows them. */
-  readonly #sockets = new Set<Socket>();
+  readonly #limits: EdgeLimits;
+  readonly #doors: Doors;
+  readonly #certificates: Certificates;
+  readonly #log: RouterLog;
   readonly #apps = new Map<string, Entrance>();
   readonly #hosts = new Map<string, Entrance>();
   /** By the SHA-256 of their tokens, so that looking one up tells nothing about it by its time. */
   readonly #tokens = new Map<string, Entrance>();
 
   constructor(options: EdgeOptions) {
+    const { logger, log = async () => undefined } = options;
     this.#options = options;
-    this.#limits = { waiting: 10_000, patience: 10_000, ...options.limits };
-    this.#server = createServer({
-      keepAliveTimeout: 75_000,
-      requestTimeout: 0, // uploads may take their time; their heads may not
-      headersTimeout: 60_000,
-      noDelay: true,
-    });
-    this.#server.on('connection', (socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-    });
-    const serve = (incoming: IncomingMessage, outgoing: ServerResponse) => {
-      this.#serve(incoming, outgoing).catch((error) => {
-        options.logger.error({ err: error }, 'a request ended in an error');
-        outgoing.destroy();
-      });
-    };
-    this.#server.on('request', serve);
-    this.#server.on('checkContinue', serve);
-    this.#server.on('upgrade', (incoming, socket, head) => {
-      socket.on('error', () => socket.destroy());
-      if (!changesProtocol(incoming)) return readAgain(this.#server, incoming, socket, head);
-      this.#upgrade(incoming, socket, head).catch((error) => {
-        options.logger.error({ err: error }, 'an upgrade ended in an error');
-        socket.destroy();
-      });
-    });
-    this.#server.on('clientError', (error, socket) => {
-      const code = 'code' in error ? error.code : null;
-      const status =
-        code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
-      if (socket.writable) {
-        socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-      } else socket.destroy();
+    this.#limits = { ...usualLimits, ...options.limits };
+    this.#certificates = new Certificates(logger);
+    this.#log = new RouterLog(log, logger);
+    this.#doors = new Doors(options, this.#limits, {
+      call: (call) => {
+        this.#serve(call).catch((error) => {
+          logger.error({ err: error }, 'a request ended in an error');
+          call.destroy();
+        });
+      },
+      change: (request, client, head) => {
+        this.#change(request, client, head).catch((error) => {
+          logger.error({ err: error }, 'an upgrade ended in an error');
+          client.destroy();
+        });
+      },
+      contextFor: (name) => this.#contextFor(name),
     });
   }
 
   async start(): Promise<void> {
-    this.#server.listen(this.#options.port, this.#options.host);
-    await once(this.#server, 'listening');
+    await this.#doors.open();
   }
 
   /** Ends all connections. */
   async close(): Promise<void> {
     for (const entrance of this.#apps.values()) entrance.close();
-    const closed = once(this.#server, 'close');
-    this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
-    await closed;
+    await this.#doors.close();
+    await this.#log.flush();
   }
 
   /** `host:port` */
   get address(): string {
-    return `${this.#options.host}:${listeningPort(this.#server)}`;
+    return `${this.#options.host}:${this.#doors.port}`;
+  }
+
+  /** `host:port` for clients that come by TLS; empty when they cannot. */
+  get secureAddress(): string {
+    const { securePort } = this.#doors;
+    return securePort === null ? '' : `${this.#options.host}:${securePort}`;
   }
 
   /** Makes an app known, or changes what is known of it. */
@@ -114,6 +99,8 @@ export class Edge {
     this.#apps.set(route.app, entrance);
     for (const hostname of route.hostnames) this.#hosts.set(hostname, entrance);
     if (route.forwardToken !== null) this.#tokens.set(digest(route.forwardToken), entrance);
+    const others = this.#certificates.set(route.app, route.certificates ?? new Map());
+    if (others) this.#doors.forgetSessions();
   }
 
   removeRoute(app: string): void {
@@ -121,6 +108,8 @@ export class Edge {
     if (!entrance) return;
     this.#forget(entrance.route);
     this.#apps.delete(app);
+    this.#certificates.set(app, new Map());
+    this.#log.forget(app);
     entrance.close();
   }
 
@@ -150,63 +139,90 @@ export class Edge {
     if (forwardToken !== null) this.#tokens.delete(digest(forwardToken));
   }
 
-  #find(incoming: IncomingMessage): Addressed | null {
-    const token = incoming.headers[forwardHeader];
-    if (typeof token === 'string') {
-      const entrance = this.#tokens.get(digest(token));
-      return entrance ? { entrance, trusted: true } : null;
-    }
-    const entrance = this.#hosts.get(hostname(incoming.headers.host ?? ''));
-    return entrance ? { entrance, trusted: false } : null;
+  #contextFor(hostname: string): SecureContext | undefined {
+    const entrance = this.#hosts.get(hostname);
+    return entrance && this.#certificates.find(entrance.route.app, hostname);
   }
 
-  async #serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    incoming.on('error', () => undefined); // the client is gone; `outgoing` closes with it
-    const addressed = this.#find(incoming);
-    if (!addressed) return answer(outgoing, 404, noApp);
+  /** What the request is a visit to: the app of its host name, or the one that another edge names by a token. */
+  #receive(request: Inbound): Visit | null {
+    const [token] = request.headers[forwardHeader] ?? [];
+    if (token !== undefined) {
+      const entrance = this.#tokens.get(digest(token));
+      return entrance ? new Visit(request, { entrance, provenance: told(request) }) : null;
+    }
+    const entrance = this.#hosts.get(hostname(request.host ?? ''));
+    if (!entrance) return null;
+    const provenance = seen(request, this.#doors.securePort);
+    return new Visit(request, { entrance, provenance });
+  }
+
+  async #serve(call: Call): Promise<void> {
+    const visit = this.#receive(call);
+    if (!visit) return call.reply({ status: 404, headers: [] }, noApp);
+    const reply = (status: number, text: string, ...headers: string[]) =>
+      call.reply({ status, headers: [...headers, ...visit.endHere()] }, text);
     const gone = new AbortController();
-    outgoing.once('close', () => gone.abort());
+    call.onceOver(() => {
+      gone.abort();
+      this.#note(visit, call);
+    });
     try {
-      const outcome = await this.#pass(addressed.entrance, gone.signal, (target, fresh) =>
-        exchange(incoming, outgoing, target, { ...addressed, fresh }),
-      );
-      if (outcome === 'broken' && !outgoing.headersSent) {
-        answer(outgoing, 502, 'The application broke off before it answered.');
+      const outcome = await this.#pass(visit, gone.signal, async (target, fresh) => {
+        const redirect = visit.redirection({ change: false });
+        if (!redirect) return exchange(call, target, { visit, fresh, patience: this.#limits.body });
+        reply(redirect.status, elsewhere(redirect), 'location', redirect.location);
+        return 'answered';
+      });
+      if (outcome === 'broken' && call.status === null) {
+        reply(502, 'The application broke off before it answered.');
       }
     } catch (error) {
       if (gone.signal.aborted) return;
       if (!(error instanceof Refusal)) throw error;
-      answer(outgoing, 503, error.message);
+      reply(503, error.message, 'retry-after', '2');
     }
   }
 
-  async #upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const addressed = this.#find(incoming);
-    if (!addressed) return void socket.end(bareAnswer('404 Not Found', noApp));
+  async #change(request: Inbound, client: Duplex, head: Buffer): Promise<void> {
+    const visit = this.#receive(request);
+    if (!visit) return void client.end(bareAnswer('404 Not Found', noApp));
+    const change: Change = { request, client, head, status: null, bytes: 0 };
+    const reply = (status: number, reason: string, text: string, ...headers: string[]) => {
+      change.status = status;
+      client.end(bareAnswer(`${status} ${reason}`, text, [...headers, ...visit.endHere()]));
+    };
     const gone = new AbortController();
-    socket.once('close', () => gone.abort());
+    client.once('close', () => {
+      gone.abort();
+      this.#note(visit, change);
+    });
     try {
-      const outcome = await this.#pass(addressed.entrance, gone.signal, (target) =>
-        upgrade(incoming, socket, head, target, addressed.trusted),
-      );
-      if (outcome === 'broken')
-        socket.end(bareAnswer('502 Bad Gateway', 'The application broke off.'));
+      const outcome = await this.#pass(visit, gone.signal, async (target) => {
+        const redirect = visit.redirection({ change: true });
+        if (!redirect) return upgrade(change, target, visit);
+        const { status, location } = redirect;
+        reply(status, 'Moved Permanently', elsewhere(redirect), 'Location', location);
+        return 'answered';
+      });
+      if (outcome === 'broken') reply(502, 'Bad Gateway', 'The application broke off.');
     } catch (error) {
       if (gone.signal.aborted) return;
       if (!(error instanceof Refusal)) throw error;
-      socket.end(bareAnswer('503 Service Unavailable', error.message));
+      reply(503, 'Service Unavailable', error.message);
     }
   }
 
   /** Tries targets until one was reached: processes and edges may be restarting. */
   async #pass(
-    entrance: Entrance,
+    visit: Visit,
     signal: AbortSignal,
     attempt: (target: Target, fresh: boolean) => Promise<Outcome>,
   ): Promise<Outcome> {
     for (let attempts = 0; attempts * pause <= this.#limits.patience; attempts++) {
-      const target = await entrance.target(signal);
-      const outcome = await attempt(target, attempts > 0);
+      const fresh = attempts > 0;
+      const target = await visit.next(signal, { fresh });
+      const outcome = await attempt(target, fresh);
       if (outcome !== 'unreached') return outcome;
       await sleep(pause, undefined, { signal });
     }
@@ -215,26 +231,29 @@ export class Edge {
       'The application does not accept connections. Look at its logs.',
     );
   }
+
+  /** Writes a visit that is over down, if the app wants that and is still there. */
+  #note(visit: Visit, { status, bytes }: { status: number | null; bytes: number }): void {
+    const { app } = visit.entrance.route;
+    if (this.#apps.get(app) !== visit.entrance) return;
+    const line = visit.line({ status: status ?? clientLeft, bytes });
+    if (line !== null) this.#log.add(app, line);
+  }
 }
+
+/** Nobody hears this status: it is for the log. */
+const clientLeft = 499;
 
 const noApp =
   'No application answers to this host name here. Add the domain to the application, or check the address.';
 
-function answer(outgoing: ServerResponse, status: number, text: string): void {
-  outgoing.writeHead(status, {
-    'content-type': 'text/plain; charset=utf-8',
-    ...(status === 503 && { 'retry-after': '2' }),
-    connection: 'close', // what the client may still be sending is not read
-  });
-  outgoing.end(`${text}\n`);
+function elsewhere({ location }: Redirect): string {
+  return `This is at ${location}`;
 }
 
-function bareAnswer(status: string, text: string): string {
-  return `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${text}\n`;
-}
-
-function hostname(host: string): string {
-  return host.toLowerCase().replace(/:\d*$/, '').replace(/\.$/, '');
+function bareAnswer(status: string, text: string, headers: readonly string[] = []): string {
+  const lines = headers.flatMap((name, at) => (at % 2 ? [] : [`${name}: ${headers[at + 1]}\r\n`]));
+  return `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\n${lines.join('')}Connection: close\r\n\r\n${text}\n`;
 }
 
 function digest(token: string): string {

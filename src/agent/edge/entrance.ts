@@ -9,6 +9,14 @@ export interface Target extends Backend {
   readonly token: string | null;
 }
 
+/** Who wants to be let in. */
+export interface Visitor {
+  /** The process that it wants to go to, if that is there; null for any. */
+  readonly wanted: string | null;
+  /** Told that it is held from now on, or no longer. */
+  hold(isHeld: boolean): void;
+}
+
 export interface EntranceLimits {
   /** Requests that may wait at once. */
   readonly waiting: number;
@@ -69,7 +77,7 @@ export class Entrance {
    * Where the next request goes; waits while requests are held or the app has no process.
    * @throws Refusal `unavailable` when nothing came of waiting; whatever `signal` fires with
    */
-  async target(signal: AbortSignal): Promise<Target> {
+  async target(signal: AbortSignal, visitor: Visitor): Promise<Target> {
     const arrived = performance.now();
     let wasHeld = false;
     let patientSince: number | null = null;
@@ -79,15 +87,17 @@ export class Entrance {
         if (!wasHeld) this.#held += 1;
         wasHeld = true;
         this.#holding += 1;
+        visitor.hold(true);
         try {
           await this.#change(Number.POSITIVE_INFINITY, signal);
         } finally {
           this.#holding -= 1;
+          visitor.hold(false);
           this.#longestWait = Math.max(this.#longestWait, performance.now() - arrived);
         }
         continue;
       }
-      const target = this.#next();
+      const target = this.#next(visitor.wanted);
       if (target) return target;
       patientSince ??= performance.now();
       const left = this.#limits.patience - (performance.now() - patientSince);
@@ -156,7 +166,7 @@ export class Entrance {
     return mode.kind === 'hold' && Date.now() < mode.until;
   }
 
-  #next(): Target | null {
+  #next(wanted: string | null): Target | null {
     const { mode, backends } = this.#route;
     if (mode.kind === 'forward') {
       const colon = mode.address.lastIndexOf(':');
@@ -166,7 +176,9 @@ export class Entrance {
         token: mode.token,
       };
     }
-    const backend = backends[this.#turn++ % backends.length];
+    const backend =
+      (wanted !== null && backends.find(({ name }) => name === wanted)) ||
+      backends[this.#turn++ % backends.length];
     return backend ? { ...backend, token: null } : null;
   }
 

@@ -1,5 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Inbound } from './inbound.js';
+import { type Provenance, tell, toldHeader } from './provenance.js';
+import { withoutStickyCookie } from './sticky.js';
 
 /** With this header one edge tells another, by a token, which app a request is for. */
 export const forwardHeader = 'godwit-forward';
@@ -15,14 +17,20 @@ const hopByHop = new Set([
 ]);
 
 /** What this edge alone may say. */
-const ours = [
+const ours = new Set([
   'x-forwarded-for',
   'x-forwarded-proto',
   'x-forwarded-port',
   'x-forwarded-host',
   'x-request-id',
+  toldHeader,
   forwardHeader,
-];
+]);
+
+/** Whether a header, in lower case, is for the next neighbour only. */
+export function isHopByHop(name: string): boolean {
+  return hopByHop.has(name);
+}
 
 function named(connection: string | undefined): string[] {
   return (connection ?? '').split(',').map((name) => name.trim().toLowerCase());
@@ -33,28 +41,34 @@ function isChunked({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined;
 }
 
-/** The headers of a request as the app, or the next edge, gets them. */
+/**
+ * The headers of a request as the app, or the next edge, gets them.
+ * @param token by which the next edge knows the app; null for the app itself
+ */
 export function requestHeaders(
-  request: IncomingMessage,
-  { trusted, token }: { trusted: boolean; token: string | null },
+  request: Inbound,
+  { provenance, token }: { provenance: Provenance; token: string | null },
 ): Record<string, string | string[]> {
-  const left = new Set([...hopByHop, ...named(request.headers.connection), 'expect']);
+  const left = new Set([...hopByHop, ...named(request.headers['connection']?.join()), 'expect']);
   const headers: Record<string, string | string[]> = {};
-  for (const [name, values] of Object.entries(request.headersDistinct)) {
-    if (left.has(name) || name === forwardHeader || values === undefined) continue;
-    if (!trusted && ours.includes(name)) continue;
+  for (const [name, values] of Object.entries(request.headers)) {
+    if (left.has(name) || ours.has(name) || values === undefined) continue;
     const [only] = values;
-    headers[name] = values.length === 1 && only !== undefined ? only : values;
+    headers[name] = values.length === 1 && only !== undefined ? only : [...values];
   }
-  if (request.headers.host !== undefined) headers['host'] = request.headers.host;
-  if (isChunked(request)) headers['transfer-encoding'] = 'chunked';
+  if (request.host !== undefined) headers['host'] = request.host;
+  if (request.isChunked) headers['transfer-encoding'] = 'chunked';
   else delete headers['trailer'];
-  headers['x-forwarded-for'] ??= request.socket.remoteAddress ?? '';
-  headers['x-forwarded-proto'] ??= 'http';
-  headers['x-forwarded-port'] ??= String(request.socket.localPort ?? '');
-  headers['x-forwarded-host'] ??= request.headers.host ?? '';
-  headers['x-request-id'] ??= randomUUID();
-  if (token !== null) headers[forwardHeader] = token;
+  headers['x-forwarded-for'] = provenance.address;
+  headers['x-forwarded-proto'] = provenance.scheme;
+  headers['x-forwarded-port'] = provenance.port;
+  headers['x-forwarded-host'] = provenance.host;
+  headers['x-request-id'] = provenance.requestId;
+  if (token !== null) return { ...headers, [toldHeader]: tell(provenance), [forwardHeader]: token };
+  if (headers['cookie'] === undefined) return headers;
+  const cookie = withoutStickyCookie(headers['cookie']);
+  if (cookie === null) delete headers['cookie'];
+  else headers['cookie'] = cookie;
   return headers;
 }
 

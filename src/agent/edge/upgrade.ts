@@ -4,6 +4,20 @@ import { pipeline } from 'node:stream';
 import type { Target } from './entrance.js';
 import type { Outcome } from './exchange.js';
 import { requestHeaders, responseHeaders } from './headers.js';
+import type { Inbound } from './inbound.js';
+import type { Visit } from './visit.js';
+
+/** A request to change the protocol, and what it was answered so far. */
+export interface Change {
+  readonly request: Inbound;
+  readonly client: Duplex;
+  /** What the client sent beyond the request. */
+  readonly head: Buffer;
+  /** Null before it is answered. */
+  status: number | null;
+  /** Bytes that the client was sent after the answer's head. */
+  bytes: number;
+}
 
 /**
  * Whether a request that offers to change the protocol is to be asked about it. One with content,
@@ -17,28 +31,29 @@ export function changesProtocol({ headers }: IncomingMessage): boolean {
 }
 
 /** Passes a request to change the protocol (a WebSocket, mostly) on, and then both directions of it. */
-export function upgrade(
-  incoming: IncomingMessage,
-  client: Duplex,
-  head: Buffer,
-  target: Target,
-  trusted: boolean,
-): Promise<Outcome> {
+export function upgrade(change: Change, target: Target, visit: Visit): Promise<Outcome> {
+  const { client, head } = change;
+  const { method, url, headers } = change.request;
   const upstream = request({
     host: target.host,
     port: target.port,
-    method: incoming.method,
-    path: incoming.url,
+    method,
+    path: url,
     headers: {
-      ...requestHeaders(incoming, { trusted, token: target.token }),
+      ...requestHeaders(change.request, { provenance: visit.provenance, token: target.token }),
       connection: 'Upgrade',
-      upgrade: incoming.headers.upgrade ?? '',
+      upgrade: headers['upgrade']?.join(', ') ?? '',
     },
     agent: false,
     setHost: false,
   });
   const leave = () => upstream.destroy();
   client.once('close', leave);
+  const begin = (answer: IncomingMessage, ...extra: string[]) => {
+    change.status = answer.statusCode ?? 502;
+    const added = [...visit.additions(answer.headers), ...extra];
+    client.write(headOf(answer, added), 'latin1');
+  };
   return new Promise<Outcome>((resolve) => {
     let connected = false;
     upstream.once('socket', (socket) => {
@@ -52,19 +67,27 @@ export function upgrade(
     });
     upstream.once('upgrade', (answer, server, rest) => {
       client.off('close', leave); // from here on, pipeline ends one with the other
-      const upgraded = ['Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? ''];
-      client.write(headOf(answer, upgraded), 'latin1');
+      begin(answer, 'Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? '');
       client.write(rest);
+      change.bytes += rest.length;
       server.write(head);
+      count(server, change);
       pipeline(client, server, client, () => server.destroy());
       resolve('answered');
     });
     upstream.once('response', (answer) => {
       // Refused. Its body's framing was the app's connection's; here its end is the end of the connection.
-      client.write(headOf(answer, ['Connection', 'close']), 'latin1');
+      begin(answer, 'Connection', 'close');
+      count(answer, change);
       pipeline(answer, client, () => resolve('answered'));
     });
     upstream.end();
+  });
+}
+
+function count(source: NodeJS.ReadableStream, change: Change): void {
+  source.on('data', (piece: Buffer) => {
+    change.bytes += piece.length;
   });
 }
 

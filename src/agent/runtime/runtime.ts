@@ -49,6 +49,8 @@ export interface Runtime {
   ): Promise<LogLines>;
   /** Adds a line of the region's own to the app's logs. */
   note(app: Pick<Workload, 'app' | 'folder'>, line: string): Promise<void>;
+  /** Adds lines under a name, as if a process of that name had printed them. */
+  log(app: Pick<Workload, 'app' | 'folder'>, name: string, lines: readonly string[]): Promise<void>;
   /** Lets go of everything; what runs goes on running. */
   leave(): Promise<void>;
 }

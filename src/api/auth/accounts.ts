@@ -71,6 +71,10 @@ export class Accounts {
       .execute();
   }
 
+  find(id: string): Promise<User | null> {
+    return this.#user('id', id);
+  }
+
   named(username: string): Promise<User | null> {
     return this.#user('username', username);
   }
@@ -150,7 +154,7 @@ export class Accounts {
     return { user, token, since };
   }
 
-  async #user(column: 'username' | 'email', value: string): Promise<User | null> {
+  async #user(column: 'id' | 'username' | 'email', value: string): Promise<User | null> {
     const found = await this.#db
       .selectFrom('users')
       .select(['id', 'username', 'email'])

@@ -1,9 +1,8 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { LogDrain } from '../../region/attachments.js';
+import { type LogDrain, logDrainId } from '../../region/attachments.js';
 import type { App } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
-import { derivedId } from '../../shared/ids.js';
 import { type ApiContext, type Asking, fullAppOf, noteEvent } from '../context.js';
 import { drainGiven, drainUrl, openPartOf } from './drain-url.js';
 
@@ -17,9 +16,6 @@ const shape = z
   });
 
 const present = (app: App, { url }: LogDrain) => ({ app_id: app.id, url });
-
-/** A drain is known by its URL; its id is made of it. */
-const idOf = (addon: string | null, url: string) => derivedId('log drain', addon ?? '', url);
 
 const places = [
   {
@@ -87,7 +83,7 @@ export function logDrainRoutes(context: ApiContext): FastifyPluginAsyncZod {
           const { app, region } = await fullAppOf(context, request);
           const addon = addonOf(app, request.params);
           const url = drainUrl(request.body.drain);
-          const id = idOf(addon, url);
+          const id = logDrainId({ addon, url });
           if (app.logDrains.some((drain) => drain.id === id)) {
             throw Refusal.invalid('url', 'That log drain is there already.');
           }
@@ -117,7 +113,7 @@ export function logDrainRoutes(context: ApiContext): FastifyPluginAsyncZod {
           const addon = addonOf(app, request.params);
           const url = request.body?.url ?? request.query.url;
           if (url === undefined) throw Refusal.invalid('url', 'must be that of a log drain.');
-          const id = idOf(addon, url);
+          const id = logDrainId({ addon, url });
           const drain = app.logDrains.find((one) => one.id === id);
           if (!drain) {
             const what = `${app.name} has no log drain with that URL. List them to see theirs.`;

@@ -6,7 +6,13 @@ import { migrationOf, ofMigration } from './migration-of.js';
 import { presentMigration, presentStep, stepExample } from './presenter.js';
 
 /** A version of a migration, as the id of an event. */
-const version = z.coerce.number().int().positive().safe().nullable().catch(null);
+const version = z
+  .string()
+  .regex(/^\d+$/)
+  .transform(Number)
+  .pipe(z.number().positive().safe())
+  .nullable()
+  .catch(null);
 
 const eventsAsText = z
   .string()
@@ -52,17 +58,16 @@ export function migrationEventRoutes(context: ApiContext): FastifyPluginAsyncZod
         // At once: who comes back when nothing has changed may wait long for the first event.
         reply.sse.sendHeaders();
         const changes = context.migrations.follow(migration.id, since, gone.signal);
-        await reply.sse.send(events(changes, since === null));
+        await reply.sse.send(events(changes));
       },
     );
   };
 }
 
-async function* events(changes: AsyncIterable<Changes>, startsWithAll: boolean) {
-  let isFirst = startsWithAll;
-  for await (const { version, migration, steps } of changes) {
+async function* events(changes: AsyncIterable<Changes>) {
+  for await (const { version, isWhole, migration, steps } of changes) {
     const told = [];
-    if (isFirst && migration) told.push({ event: 'snapshot', data: presentMigration(migration) });
+    if (isWhole && migration) told.push({ event: 'snapshot', data: presentMigration(migration) });
     else {
       if (migration) {
         const { steps: _, ...itself } = presentMigration(migration);
@@ -70,7 +75,6 @@ async function* events(changes: AsyncIterable<Changes>, startsWithAll: boolean) 
       }
       told.push(...steps.map((step) => ({ event: 'step', data: presentStep(step) })));
     }
-    isFirst = false;
     // Only the last one of a version has its id: who has heard it has heard them all.
     const last = told.pop();
     yield* told;

@@ -2,10 +2,11 @@ import { type FastifyPluginAsyncZod, validatorCompiler } from 'fastify-type-prov
 import { z } from 'zod';
 import { phases } from '../../migration/migration.js';
 import { userOf } from '../auth/authenticate.js';
-import { type ApiContext, appOf, fullAppOf } from '../context.js';
+import { type ApiContext, type Asking, appOf, fullAppOf } from '../context.js';
 import { createBody, readCreateRequest } from './dialect.js';
 import { migrationEventRoutes } from './events.js';
 import { migrationOf, ofApp, ofMigration } from './migration-of.js';
+import { planShape, presentPlan } from './plan-shape.js';
 import { migrationShape, presentMigration } from './presenter.js';
 
 const tags = ['Region migrations'];
@@ -66,13 +67,19 @@ export function regionMigrationRoutes(context: ApiContext): FastifyPluginAsyncZo
       },
     );
 
-    await app.register(createRoute(context));
+    await app.register(createRoutes(context));
     await app.register(migrationEventRoutes(context));
   };
 }
 
-/** Apart, since its body may be no JSON. */
-function createRoute(context: ApiContext): FastifyPluginAsyncZod {
+/** Who asks for a migration, of which app, and how. */
+interface CreateAsking extends Asking {
+  readonly params: z.infer<typeof ofApp>;
+  readonly body: unknown;
+}
+
+/** Apart, since their body may be no JSON. */
+function createRoutes(context: ApiContext): FastifyPluginAsyncZod {
   return async (app) => {
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => {
@@ -81,6 +88,31 @@ function createRoute(context: ApiContext): FastifyPluginAsyncZod {
     // The schema of the body is for reading; the two dialects are told apart below.
     app.setValidatorCompiler<z.ZodType>((part) =>
       part.httpPart === 'body' ? (value) => ({ value }) : validatorCompiler(part),
+    );
+    const wantedBy = async (request: CreateAsking, idempotencyKey: string | null) => {
+      const { app, region } = await fullAppOf(context, request);
+      const wanted = readCreateRequest(typeof request.body === 'string' ? request.body : '');
+      const { destination, dstAppName, isDocumentedForm } = wanted;
+      const user = userOf(request);
+      const where = { source: region.name, destination, dstAppName: dstAppName || null };
+      return { migration: { app, user, ...where, idempotencyKey }, isDocumentedForm };
+    };
+    app.post(
+      '/apps/:app/region_migrations/plan',
+      {
+        schema: {
+          tags,
+          summary: 'Tell what a migration would do, and whether it can; nothing is changed',
+          description: 'Runs every check of preflight and asks every other step what it would do.',
+          params: ofApp,
+          body: createBody,
+          response: { 200: planShape },
+        },
+      },
+      async (request) => {
+        const { migration } = await wantedBy(request, null);
+        return presentPlan(await context.migrations.plan(migration));
+      },
     );
     app.post(
       '/apps/:app/region_migrations',
@@ -95,18 +127,9 @@ function createRoute(context: ApiContext): FastifyPluginAsyncZod {
         },
       },
       async (request, reply) => {
-        const { app: source, region } = await fullAppOf(context, request);
-        const body: unknown = request.body;
-        const wanted = readCreateRequest(typeof body === 'string' ? body : '');
-        const migration = await context.migrations.create({
-          app: source,
-          user: userOf(request),
-          source: region.name,
-          destination: wanted.destination,
-          dstAppName: wanted.dstAppName || source.name,
-          idempotencyKey: request.headers['idempotency-key'] ?? null,
-        });
-        const shown = presentMigration(migration);
+        const key = request.headers['idempotency-key'] ?? null;
+        const wanted = await wantedBy(request, key);
+        const shown = presentMigration(await context.migrations.create(wanted.migration));
         return reply.status(201).send(wanted.isDocumentedForm ? [shown] : shown);
       },
     );

@@ -9,6 +9,7 @@ interface Options {
   readonly host: string;
   readonly port: number;
   readonly edgePort: number;
+  readonly edgeHttpsPort: number;
   readonly tokenFile: string;
   readonly postgresql?: string;
 }
@@ -24,6 +25,7 @@ export const region = new Command('region')
   )
   .option('--port <port>', 'for the control plane', readPort, 4100)
   .option('--edge-port <port>', 'for clients of the applications', readPort, 8080)
+  .option('--edge-https-port <port>', 'for those that come by TLS', readPort, 8443)
   .requiredOption('--token-file <file>', 'holds the token that the control plane shows')
   .option('--postgresql <majors>', 'to offer, such as 18,15; all that the host has by default')
   .action(async (options: Options) => {
@@ -38,7 +40,8 @@ export const region = new Command('region')
       postgresql: options.postgresql?.split(',') ?? null,
       logger,
     });
-    logger.info({ address: agent.address, edge: agent.edge }, 'the region is there');
+    const { address, edge, edgeHttps } = agent;
+    logger.info({ address, edge, edgeHttps }, 'the region is there');
     await ended;
     await agent.close({ stop: true });
   });

@@ -1,4 +1,5 @@
 import { databasePairs } from '../databases.js';
+import { orGone } from '../or-gone.js';
 import type { Step } from '../phase.js';
 
 /** Takes away what let the twins follow: credentials, and history kept for them. */
@@ -11,7 +12,7 @@ export const releaseDatabases: Step = {
     }
     const pairs = await databasePairs(context);
     for (const { old } of pairs) {
-      await source.revokeFollow({ database: old, follower: migration.id });
+      await orGone(source.revokeFollow({ database: old, follower: migration.id }));
     }
     log(`${pairs.length} released.`);
   },

@@ -1,8 +1,17 @@
+import { bytes } from '../../shared/bytes.js';
 import { keepFollowing } from '../follow.js';
 import type { Step } from '../phase.js';
 
 /** Every database becomes followed by its twin, all side by side, while the app stays up. */
 export const copyDatabases: Step = {
   title: 'Copy the databases and keep them following',
+  async foresee({ sourceApp, source }) {
+    const { addons } = await sourceApp();
+    const all = await Promise.all(addons.map(({ id }) => source.inspect({ database: id })));
+    return all.map(
+      ({ product, version, size }) =>
+        `${product} ${version}, ${bytes(size)}, while the app goes on; then it is followed.`,
+    );
+  },
   run: keepFollowing,
 };

@@ -4,6 +4,10 @@ import type { Step } from '../phase.js';
 /** Provisions every addon in the destination, its database made to follow. */
 export const provisionAddons: Step = {
   title: ({ destination }) => `Provision addons on ${destination}`,
+  async foresee({ sourceApp }) {
+    const { addons } = await sourceApp();
+    return addons.map(({ product, version, plan }) => `${product} ${version}, plan ${plan}.`);
+  },
   async run(context) {
     const { destination, newAppId, log } = context;
     const pairs = await databasePairs(context);

@@ -2,6 +2,7 @@ import { dataSteps } from '../data/data.js';
 import type { Phase } from '../phase.js';
 import { checkDatabases } from './check-databases.js';
 import { followBack } from './follow-back.js';
+import { handOver } from './hand-over.js';
 import { holdRequests } from './hold-requests.js';
 import { redirectRequests } from './redirect-requests.js';
 import { startNewApp } from './start-new-app.js';
@@ -21,6 +22,7 @@ export const finalize: Phase = {
     switchDatabases,
     startNewApp,
     redirectRequests,
+    handOver,
     followBack,
   }),
 };

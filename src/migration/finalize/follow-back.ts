@@ -1,4 +1,5 @@
 import { databasePairs } from '../databases.js';
+import { orGone } from '../or-gone.js';
 import type { Step } from '../phase.js';
 
 /** The old databases follow the new ones, so that no write is missing there either. */
@@ -9,7 +10,9 @@ export const followBack: Step = {
     const pairs = await databasePairs(context);
     await Promise.all(
       pairs.map(async ({ addon, old, twin }) => {
-        const endpoint = await destination.grantFollow({ database: twin, follower: migration.id });
+        const grant = destination.grantFollow({ database: twin, follower: migration.id });
+        const endpoint = await orGone(grant);
+        if (!endpoint) return log(`${addon.product} was removed from ${destination.name}.`);
         await source.followBack({ database: old, endpoint });
         log(`${addon.product} on ${source.name} follows ${destination.name}.`);
       }),

@@ -7,6 +7,11 @@ export const holdBudget = 30_000;
 export const holdRequests: Step = {
   title: 'Hold requests',
   whileHolding: true,
+  async foresee() {
+    return [
+      `For at most ${holdBudget / 1000} s; for how long probably, preflight estimates. If it took longer, everything would be as before.`,
+    ];
+  },
   async run({ migration, source, remember, log }) {
     const now = Date.now();
     const holdUntil = migration.holdUntil?.getTime() ?? now + holdBudget;

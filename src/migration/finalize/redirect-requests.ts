@@ -4,6 +4,9 @@ import type { Step } from '../phase.js';
 export const redirectRequests: Step = {
   title: ({ destination }) => `Redirect requests to ${destination}`,
   whileHolding: true,
+  async foresee({ source, destination }) {
+    return [`The edge of ${source.name} forwards to that of ${destination.name} from then on.`];
+  },
   async run({ migration, source, destination, newAppId, commitSwitch, remember, log }) {
     const grant = await destination.grantForward({ app: newAppId });
     await commitSwitch();

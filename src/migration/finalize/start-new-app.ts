@@ -1,4 +1,5 @@
 import { until } from '../../shared/until.js';
+import { orGone } from '../or-gone.js';
 import type { Step } from '../phase.js';
 
 /** Starts the app in the destination and waits until it is healthy, or it is clear that it will not be. */
@@ -20,6 +21,6 @@ export const startNewApp: Step = {
     log('It is healthy.');
   },
   async undo({ destination, newAppId }) {
-    await destination.stop({ app: newAppId });
+    await orGone(destination.stop({ app: newAppId }));
   },
 };

@@ -1,4 +1,5 @@
 import { databasePairs } from '../databases.js';
+import { orGone } from '../or-gone.js';
 import type { Step } from '../phase.js';
 
 /**
@@ -31,7 +32,7 @@ export const switchDatabases: Step = {
     const { migration, source, destination, remember, log } = context;
     const pairs = await databasePairs(context);
     if (migration.promoting) {
-      await Promise.all(pairs.map(({ twin }) => destination.standDown({ database: twin })));
+      await Promise.all(pairs.map(({ twin }) => orGone(destination.standDown({ database: twin }))));
     }
     await Promise.all(pairs.map(({ old }) => source.unfence({ database: old })));
     await remember({ promotingAt: null });

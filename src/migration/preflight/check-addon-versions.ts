@@ -1,23 +1,22 @@
-import type { Step } from '../phase.js';
+import { check } from './check.js';
 
 /** Every addon's product is offered by the destination in the addon's major version. */
-export const checkAddonVersions: Step = {
+export const checkAddonVersions = check({
   title: 'Check addon versions',
-  async run({ sourceApp, destination, log }) {
+  async look({ sourceApp, destination, log, obstacle }) {
     const { addons } = await sourceApp();
     const { offers } = await destination.describe({});
-    const missing: string[] = [];
     for (const { product, version } of addons) {
       const offered = offers.find((offer) => offer.product === product)?.versions ?? [];
-      if (offered.includes(version))
+      if (offered.includes(version)) {
         log(`${product} ${version} is offered by ${destination.name}.`);
-      else missing.push(`${product} ${version} (it offers ${offered.join(', ') || 'none'})`);
-    }
-    if (missing.length > 0) {
-      throw new Error(
-        `${destination.name} lacks ${missing.join(' and ')}. Have it installed there, or choose another destination.`,
-      );
+      } else {
+        const others = offered.join(', ') || 'none';
+        obstacle(
+          `${destination.name} lacks ${product} ${version} (it offers ${others}). Have it installed there, or choose another destination.`,
+        );
+      }
     }
     if (addons.length === 0) log('The app has no addons.');
   },
-};
+});

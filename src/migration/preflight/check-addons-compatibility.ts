@@ -1,30 +1,33 @@
 import { bytes } from '../../shared/bytes.js';
-import type { Step } from '../phase.js';
+import { check } from './check.js';
 
 /** Every addon's plan is offered by the destination, and its database can move live. */
-export const checkAddonsCompatibility: Step = {
+export const checkAddonsCompatibility = check({
   title: 'Check addons compatibility',
-  async run({ sourceApp, source, destination, log }) {
+  async look({ sourceApp, source, destination, log, obstacle }) {
     const { addons } = await sourceApp();
     const { offers } = await destination.describe({});
-    const obstacles: string[] = [];
     for (const addon of addons) {
-      const offer = offers.find(({ product }) => product === addon.product);
+      const { product, plan } = addon;
+      const offer = offers.find((one) => one.product === product);
       if (!offer) {
-        obstacles.push(`${destination.name} does not offer ${addon.product}.`);
-      } else if (!offer.plans.includes(addon.plan)) {
-        obstacles.push(
-          `${destination.name} has no plan "${addon.plan}" for ${addon.product}; it has ${offer.plans.join(', ')}.`,
+        obstacle(
+          `${destination.name} does not offer ${product}. Have it installed there, or choose another destination.`,
+        );
+      } else if (!offer.plans.includes(plan)) {
+        obstacle(
+          `${destination.name} has no plan "${plan}" for ${product}; it has ${offer.plans.join(', ')}.`,
         );
       }
       const database = await source.inspect({ database: addon.id });
-      obstacles.push(...database.obstacles);
-      log(
-        `${database.product} ${database.version}, ${bytes(database.size)}: moves live; the app stays up while it is copied.`,
-      );
-      for (const remark of database.remarks) log(remark);
+      for (const line of database.obstacles) obstacle(`${product}: ${line}`);
+      const how =
+        database.obstacles.length > 0
+          ? 'cannot move as it is'
+          : 'moves live: the app stays up while it is copied';
+      log(`${product} ${database.version}, plan ${plan}, ${bytes(database.size)}: ${how}.`);
+      for (const remark of database.remarks) log(`${product}: ${remark}`);
     }
-    if (obstacles.length > 0) throw new Error(obstacles.join('\n'));
-    log('Expected downtime: none. Requests wait about a second during finalize.');
+    if (addons.length === 0) log('The app has no addons.');
   },
-};
+});

@@ -1,16 +1,16 @@
-import type { Step } from '../phase.js';
+import { check } from './check.js';
 
 /** Nobody has the destination name there. */
-export const checkName: Step = {
+export const checkName = check({
   title: ({ dstAppName, destination }) =>
     `Check if the name ${dstAppName} is available on ${destination}`,
-  async run({ migration, destination, log }) {
+  async look({ migration, destination, log, obstacle }) {
     const { dstAppName } = migration;
     if (await destination.findApp({ ref: dstAppName })) {
-      throw new Error(
+      return obstacle(
         `${destination.name} already has an app named ${dstAppName}. Abort, and create the migration with another dst_app_name.`,
       );
     }
     log(`${dstAppName} is free on ${destination.name}.`);
   },
-};
+});

@@ -3,8 +3,15 @@ import { checkAddonVersions } from './check-addon-versions.js';
 import { checkAddonsCompatibility } from './check-addons-compatibility.js';
 import { checkApp } from './check-app.js';
 import { checkCertificateValidity } from './check-certificate-validity.js';
+import { checkCollaborators } from './check-collaborators.js';
+import { checkDatabaseSettings } from './check-database-settings.js';
+import { checkDomains } from './check-domains.js';
+import { checkFormation } from './check-formation.js';
 import { checkName } from './check-name.js';
+import { checkRegions } from './check-regions.js';
+import { checkRoom } from './check-room.js';
 import { conclude } from './conclude.js';
+import { estimate } from './estimate.js';
 
 /** Only looks. */
 export const preflight: Phase = {
@@ -18,6 +25,13 @@ export const preflight: Phase = {
     checkAddonsCompatibility,
     checkName,
     checkApp,
+    checkRegions,
+    checkRoom,
+    checkDomains,
+    checkFormation,
+    checkCollaborators,
+    checkDatabaseSettings,
+    estimate,
     conclude,
   }),
 };

@@ -15,6 +15,10 @@ interface Import {
 export function importAll({ title, of, leftOut }: Import): Step {
   return {
     title,
+    async foresee({ sourceApp, newAppId }) {
+      const app = await sourceApp();
+      return [`${of(app, newAppId).length} to copy.`, ...(leftOut?.(app) ?? [])];
+    },
     async run({ destination, newAppId, sourceApp, log }) {
       const app = await sourceApp();
       const all = of(app, newAppId);

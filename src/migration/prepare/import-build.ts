@@ -6,6 +6,10 @@ import type { Step } from '../phase.js';
 /** The destination fetches the build from the source, directly, with the record of its deployment. */
 export const importBuild: Step = {
   title: 'Import the last successful deployment',
+  async foresee({ sourceApp }) {
+    const { build } = await sourceApp();
+    return [build ? `Build ${build.id}, ${bytes(build.size)}.` : 'Nothing has been deployed yet.'];
+  },
   async run({ migration, source, destination, newAppId, sourceApp, signal, log }) {
     const { build, lastDeployment } = await sourceApp();
     if (!build) return log('Nothing has been deployed yet.');

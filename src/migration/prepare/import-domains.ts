@@ -4,6 +4,13 @@ import type { Step } from '../phase.js';
 /** Domains with their certificates and keys; one of them may be the canonical one. */
 export const importDomains: Step = {
   title: 'Import domains and their certificates',
+  async foresee({ sourceApp }) {
+    const { domains } = await sourceApp();
+    return domains.map(
+      ({ name, canonical, tls }) =>
+        `${name}${tls ? ', with its certificate' : ''}${canonical ? ', the canonical one' : ''}`,
+    );
+  },
   async run({ destination, newAppId, sourceApp, log }) {
     const { domains } = await sourceApp();
     for (const domain of domains) {

@@ -1,3 +1,4 @@
+import { logDrainId } from '../../region/attachments.js';
 import { twinOf } from '../databases.js';
 import { importAll } from './import-all.js';
 
@@ -7,6 +8,7 @@ export const importLogDrains = importAll({
   of: ({ logDrains }, newAppId) =>
     logDrains.map((drain) => {
       const addon = drain.addon && twinOf(newAppId, drain.addon);
-      return { kind: 'logDrain', item: { ...drain, addon } };
+      const id = logDrainId({ addon, url: drain.url });
+      return { kind: 'logDrain', item: { ...drain, id, addon } };
     }),
 });

@@ -6,6 +6,10 @@ import type { Step } from '../phase.js';
  */
 export const importVariables: Step = {
   title: 'Import environment variables',
+  async foresee({ sourceApp }) {
+    const { variables } = await sourceApp();
+    return [`${variables.filter(({ from }) => from === null).length} to copy.`];
+  },
   async run({ destination, newAppId, sourceApp, log }) {
     const { variables } = await sourceApp();
     const own = variables.filter(({ from }) => from === null);

@@ -190,6 +190,26 @@ describe('a database', () => {
     expect(await readdir(there.dir)).toEqual([]);
   });
 
+  it('is removed, and does not keep its region from starting, when its primary no longer lets it in', async () => {
+    const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const follower = randomUUID();
+    const old = await here.provision(newest);
+    const twins = [await there.provision(newest, 'empty'), await there.provision(newest, 'empty')];
+    for (const twin of twins) {
+      const endpoint = await here.databases.grantFollow({ database: old, follower });
+      await there.databases.follow({ database: twin, endpoint });
+      await until(
+        async () => (await there.databases.following({ database: twin })).stage !== 'copying',
+        { timeout: 30_000, every: 1, what: 'the copy' },
+      );
+      await here.databases.revokeFollow({ database: old, follower });
+    }
+    await there.databases.deprovision(twins[0] ?? '');
+    await there.restart();
+    await there.databases.deprovision(twins[1] ?? '');
+    expect(await readdir(there.dir)).toEqual([]);
+  }, 60_000);
+
   it('comes back after a crash, fences what had crashed, and copies again after a restart', async () => {
     const [here, there] = [await TestRegion.create(), await TestRegion.create()];
     const old = await here.provision(newest);

@@ -104,6 +104,18 @@ describe('a log book', () => {
     expect(await texts(0)).toEqual([]);
   });
 
+  it('takes many lines of one name at once', async () => {
+    const book = new LogBook(dir);
+    const { end } = await book.tail(0);
+    await book.add('router', ['one', 'two']);
+    await book.note('noted');
+    const { lines } = await book.after(end, 0, { of: ['router'] });
+    expect(lines.map((line) => line.replace(/^\S+ /, ''))).toEqual([
+      '[router] one',
+      '[router] two',
+    ]);
+  });
+
   it('wakes who waits for a line', async () => {
     const book = new LogBook(dir);
     const { end } = await book.tail(0);

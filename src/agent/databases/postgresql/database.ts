@@ -97,10 +97,14 @@ export class PostgresqlDatabase implements Database {
     }
     if (await this.#cluster.identity()) return;
     if (role === 'primary' && !(await this.#cluster.exists())) await this.#cluster.initialise();
-    await this.#start();
-    if (role === 'primary') {
-      await this.#query((client) => ensureLogin(client, this.#record.login));
+    if (role === 'follower') {
+      // One that its primary does not let in may never accept connections.
+      await this.#prepareStart();
+      await this.#cluster.launch(this.#options());
+      return;
     }
+    await this.#start();
+    await this.#query((client) => ensureLogin(client, this.#record.login));
   }
 
   get isBeingRemoved(): boolean {
@@ -302,7 +306,7 @@ export class PostgresqlDatabase implements Database {
       signal.throwIfAborted();
       await this.#cluster.writeFile('standby.signal', '');
       await this.#write({ following: { endpoint, copied: true } });
-      await this.#start();
+      await this.#start('all', signal);
     });
   }
 
@@ -330,13 +334,17 @@ export class PostgresqlDatabase implements Database {
     await this.#cluster.stop();
   }
 
-  async #start(admitted: Admitted = 'all'): Promise<void> {
+  async #start(admitted: Admitted = 'all', signal?: AbortSignal): Promise<void> {
+    await this.#prepareStart();
+    await this.#cluster.start(this.#options(admitted), signal);
+  }
+
+  async #prepareStart(): Promise<void> {
     // While it did not run, somebody else may have taken its port.
     if (!(await this.#cluster.identity()) && !(await isFree(this.#record.port))) {
       await this.#write({ port: await freePort(databasePorts) });
     }
     await this.#writeCertificates();
-    await this.#cluster.start(this.#options(admitted));
   }
 
   async #configure(): Promise<void> {

@@ -81,8 +81,8 @@ export class HostProcesses implements Runtime {
   }
 
   backends(app: string): Backend[] {
-    return [...(this.#apps.get(app)?.processes.values() ?? [])].flatMap(({ port }) =>
-      port === null ? [] : { host: '127.0.0.1', port },
+    return [...(this.#apps.get(app)?.processes.values() ?? [])].flatMap(({ port, wanted }) =>
+      port === null ? [] : { host: '127.0.0.1', port, name: wanted.name },
     );
   }
 
@@ -98,6 +98,10 @@ export class HostProcesses implements Runtime {
 
   async note(place: Place, line: string): Promise<void> {
     await this.#keep(place).logBook.note(line);
+  }
+
+  async log(place: Place, name: string, lines: readonly string[]): Promise<void> {
+    await this.#keep(place).logBook.add(name, lines);
   }
 
   async leave(): Promise<void> {

@@ -47,7 +47,12 @@ export class LogBook {
 
   /** Adds a line of the region's own. */
   async note(line: string): Promise<void> {
-    await this.#turn.runExclusive(() => this.#append('godwit', [line]));
+    await this.add('godwit', [line]);
+  }
+
+  /** Adds lines under a name, in one write. */
+  async add(name: string, lines: readonly string[]): Promise<void> {
+    await this.#turn.runExclusive(() => this.#append(name, lines));
   }
 
   /** Takes over what the processes have written since. */

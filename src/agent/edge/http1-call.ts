@@ -1,0 +1,122 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream';
+import { TLSSocket } from 'node:tls';
+import { responseHeaders } from './headers.js';
+import { type Call, type Connection, type Head, type Inbound, mayHaveContent } from './inbound.js';
+
+/** A request of HTTP/1. */
+export class Http1Inbound implements Inbound {
+  protected readonly incoming: IncomingMessage;
+
+  constructor(incoming: IncomingMessage) {
+    this.incoming = incoming;
+  }
+
+  get method(): string {
+    return this.incoming.method ?? '';
+  }
+
+  get url(): string {
+    return this.incoming.url ?? '';
+  }
+
+  get version(): string {
+    return this.incoming.httpVersion;
+  }
+
+  get host(): string | undefined {
+    return this.incoming.headers.host;
+  }
+
+  get headers() {
+    return this.incoming.headersDistinct;
+  }
+
+  get hasBody(): boolean {
+    return this.isChunked || Number(this.incoming.headers['content-length'] ?? 0) > 0;
+  }
+
+  get isChunked(): boolean {
+    return this.incoming.headers['transfer-encoding'] !== undefined;
+  }
+
+  get connection(): Connection {
+    const { socket } = this.incoming;
+    const isSecure = socket instanceof TLSSocket;
+    return { isSecure, address: socket.remoteAddress ?? '', port: socket.localPort };
+  }
+}
+
+/** A request of HTTP/1, and its answer. */
+export class Http1Call extends Http1Inbound implements Call {
+  readonly #outgoing: ServerResponse;
+  bytes = 0;
+
+  constructor(incoming: IncomingMessage, outgoing: ServerResponse) {
+    super(incoming);
+    this.#outgoing = outgoing;
+    incoming.on('error', () => undefined); // the client is gone; `outgoing` closes with it
+  }
+
+  get body(): IncomingMessage {
+    return this.incoming;
+  }
+
+  get expectsContinue(): boolean {
+    return this.incoming.headers.expect?.toLowerCase() === '100-continue';
+  }
+
+  get trailers(): NodeJS.Dict<string> {
+    return this.incoming.trailers;
+  }
+
+  get status(): number | null {
+    return this.#outgoing.headersSent ? this.#outgoing.statusCode : null;
+  }
+
+  get isAnswered(): boolean {
+    return this.#outgoing.writableEnded;
+  }
+
+  writeContinue(): void {
+    this.#outgoing.writeContinue();
+  }
+
+  pass({ status, message, headers }: Head, content: IncomingMessage, ended: () => void): void {
+    const outgoing = this.#outgoing;
+    const hasContent = mayHaveContent(this.method, status);
+    const takesChunks = hasContent && this.version !== '1.0';
+    outgoing.writeHead(status, message, [...responseHeaders(content, takesChunks), ...headers]);
+    // The head goes at once, and byte by byte as it came, which flushHeaders() would not do.
+    if (hasContent) outgoing.write(Buffer.alloc(0));
+    content.on('data', (piece: Buffer) => {
+      this.bytes += piece.length;
+    });
+    content.once('end', () => {
+      if (content.rawTrailers.length > 0) outgoing.addTrailers(content.trailers);
+    });
+    // An answer cut short is cut short for the client too: pipeline destroys what it cannot end.
+    pipeline(content, outgoing, ended);
+  }
+
+  reply({ status, headers }: Omit<Head, 'message'>, text: string): void {
+    const content = Buffer.from(`${text}\n`);
+    this.bytes = content.length;
+    this.#outgoing.writeHead(status, [
+      ...['content-type', 'text/plain; charset=utf-8'],
+      ...headers,
+      ...['connection', 'close'], // what the client may still be sending is not read
+    ]);
+    this.#outgoing.end(content);
+  }
+
+  destroy(): void {
+    this.#outgoing.destroy();
+    this.incoming.destroy(); // once answered, it alone has the connection
+  }
+
+  onceOver(tell: () => void): () => void {
+    this.#outgoing.once('close', tell);
+    return () => this.#outgoing.off('close', tell);
+  }
+}

@@ -1,0 +1,25 @@
+import type { EntranceLimits } from './entrance.js';
+
+/** What clients may take. Times in milliseconds. */
+export interface EdgeLimits extends EntranceLimits {
+  /** For the handshake of TLS. */
+  readonly handshake: number;
+  /** For the head of a request. */
+  readonly head: number;
+  /** How long nothing may come of a body that is owed. */
+  readonly body: number;
+  /** How long a connection is kept that has no request. */
+  readonly idle: number;
+  /** Requests that one connection of HTTP/2 may have at once. */
+  readonly streams: number;
+}
+
+export const usualLimits: EdgeLimits = {
+  waiting: 10_000,
+  patience: 10_000,
+  handshake: 10_000,
+  head: 60_000,
+  body: 60_000,
+  idle: 75_000,
+  streams: 128,
+};
