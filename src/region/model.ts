@@ -282,7 +282,7 @@ export const regionDescription = z.object({
   /** `host:port` of the region's HTTP entry. */
   edge: z.string(),
   /** `host:port` of the region's HTTPS entry; empty where there is none. */
-  edgeHttps: z.string().default(''),
+  edgeHttps: z.string(),
   offers: z.array(offer),
   stacks: z.array(stack).default([hostStack]),
   /** Bytes of memory that the processes of the region share. */

@@ -71,10 +71,11 @@ const states = { healthy: 'running', starting: 'booting', unhealthy: 'crashed' }
 /** What the API shows of an app, given what its region says of itself and of the app's processes. */
 export function presentApp(
   app: App,
-  { name, edge }: RegionDescription,
+  { name, edge, edgeHttps }: RegionDescription,
   state: AppHealth['state'],
 ): AppJson {
-  const url = `http://${app.name}.${name}.localhost:${edge.split(':').at(-1)}`;
+  const [scheme, address] = app.settings.forceHttps ? ['https', edgeHttps] : ['http', edge];
+  const url = `${scheme}://${app.name}.${name}.localhost:${address.split(':').at(-1)}`;
   return {
     id: app.id,
     name: app.name,
