@@ -281,6 +281,10 @@ describe('an app in a region', () => {
     );
     await region.open();
     expect((await region.client.listApps({})).map(({ name }) => name)).toEqual(['staying']);
+    await until(async () => !(await readdir(join(region.dir, 'apps'))).includes(going), {
+      timeout: 20_000,
+      what: 'the removal',
+    });
     expect(processesOf(going)).toEqual([]);
     expect(await readdir(join(region.dir, 'databases'))).toEqual([]);
     await region.healthy(staying);
