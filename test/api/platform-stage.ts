@@ -8,9 +8,9 @@ import { type Agent, startAgent } from '../../src/agent/agent.js';
 import { Accounts } from '../../src/api/auth/accounts.js';
 import type { AccountTables } from '../../src/api/auth/schema.js';
 import { type RegionEntry, Registry } from '../../src/region/registry.js';
-import { startEmbeddedPostgresql } from '../../src/server/embedded-postgresql.js';
 import { startServer } from '../../src/server/server.js';
 import { newSecret } from '../../src/shared/ids.js';
+import { createDatabase } from '../database.js';
 import { asking, joining } from './asking.js';
 
 /** A server with two regions, its first user (`owner`), and whoever else is called for. */
@@ -21,7 +21,7 @@ export async function startStage({
 } = {}) {
   const logger = pino({ level: 'silent' });
   const dir = await mkdtemp(join(tmpdir(), 'godwit-platform-'));
-  const postgresql = await startEmbeddedPostgresql(join(dir, 'postgresql'));
+  const database = await createDatabase();
   const agentToken = newSecret();
   const token = newSecret();
   const agents = new Map<string, Agent>();
@@ -38,11 +38,11 @@ export async function startStage({
     await via(await start(regions[1])),
   ]);
   const server = await startServer({
-    ...{ host: '127.0.0.1', port: 0, database: { url: postgresql.url }, token, logger, registry },
+    ...{ host: '127.0.0.1', port: 0, database: { url: database.url }, token, logger, registry },
     requestsPerMinute: 100_000,
     publicUrl: null,
   });
-  const pool = new pg.Pool({ connectionString: postgresql.url });
+  const pool = new pg.Pool({ connectionString: database.url });
   const accounts = new Accounts(
     new Kysely<AccountTables>({ dialect: new PostgresDialect({ pool }) }),
   );
@@ -53,7 +53,7 @@ export async function startStage({
     /** Where everything is kept; no answer may say so. */
     dir,
     registry,
-    databaseUrl: postgresql.url,
+    databaseUrl: database.url,
     /** Makes an account. @returns its API token */
     join: joining(accounts),
     ask: asking(url, token),
@@ -65,7 +65,7 @@ export async function startStage({
       await pool.end();
       await server.close();
       await Promise.all([...agents.values()].map((agent) => agent.close({ stop: true })));
-      await postgresql.stop();
+      await database.drop();
       await rm(dir, { recursive: true, force: true });
     },
   };

@@ -9,12 +9,12 @@ import { request } from 'undici';
 import { Accounts } from '../../src/api/auth/accounts.js';
 import type { AccountTables } from '../../src/api/auth/schema.js';
 import { Registry } from '../../src/region/registry.js';
-import { startEmbeddedPostgresql } from '../../src/server/embedded-postgresql.js';
 import { freePort } from '../../src/shared/free-port.js';
 import { newSecret } from '../../src/shared/ids.js';
 import { until } from '../../src/shared/until.js';
 import { asking, joining } from '../api/asking.js';
 import type { Tampering } from '../api/tampering.js';
+import { createDatabase } from '../database.js';
 import { program } from './stage.js';
 
 export type Piece = 'server' | 'here' | 'there';
@@ -26,7 +26,7 @@ export type Piece = 'server' | 'here' | 'there';
 export async function startPieces(tampering: Tampering) {
   const dir = await mkdtemp(join(tmpdir(), 'godwit-pieces-'));
   await chmod(dir, 0o755);
-  const postgresql = await startEmbeddedPostgresql(join(dir, 'postgresql'));
+  const database = await createDatabase();
   const token = newSecret();
   const running = new Map<Piece, ChildProcess>();
   const tokenFile = async (name: string, text: string) => {
@@ -59,7 +59,7 @@ export async function startPieces(tampering: Tampering) {
     const { args, port } = pieces[name];
     const child = spawn(process.execPath, [program, ...args], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'], // ends when this process does
-      env: { ...process.env, GODWIT_LOG_LEVEL: 'fatal', DATABASE_URL: postgresql.url },
+      env: { ...process.env, GODWIT_LOG_LEVEL: 'fatal', DATABASE_URL: database.url },
     });
     running.set(name, child);
     const answers = async () => {
@@ -78,7 +78,7 @@ export async function startPieces(tampering: Tampering) {
   };
   await Promise.all([start('here'), start('there')]);
   await start('server');
-  const pool = new pg.Pool({ connectionString: postgresql.url });
+  const pool = new pg.Pool({ connectionString: database.url });
   const db = new Kysely<AccountTables>({ dialect: new PostgresDialect({ pool }) });
   const url = `http://127.0.0.1:${port}`;
   return {
@@ -96,7 +96,7 @@ export async function startPieces(tampering: Tampering) {
     async close(): Promise<void> {
       await pool.end();
       for (const name of ['server', 'here', 'there'] as const) await end(name, 'SIGTERM');
-      await postgresql.stop();
+      await database.drop();
       await rm(dir, { recursive: true, force: true });
     },
   };
