@@ -2,8 +2,14 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
 
+/** A database for a control plane. */
+export interface Database {
+  readonly url: string;
+  drop(): Promise<void>;
+}
+
 /** Makes a database for a control plane. @returns its address, and how to get rid of it */
-export async function createDatabase() {
+export async function createDatabase(): Promise<Database> {
   const server = inject('postgresql');
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const run = async (sql: string) => {

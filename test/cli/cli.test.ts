@@ -13,7 +13,10 @@ import { birdLog, program, Stage } from '../e2e/stage.js';
 let stage: Stage;
 let folder: string;
 beforeAll(async () => {
-  [stage, folder] = await Promise.all([Stage.start(), mkdtemp(join(tmpdir(), 'godwit-cli-'))]);
+  [stage, folder] = await Promise.all([
+    Stage.start({ alone: true }),
+    mkdtemp(join(tmpdir(), 'godwit-cli-')),
+  ]);
 });
 afterAll(async () => {
   await stage.remove();

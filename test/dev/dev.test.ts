@@ -10,7 +10,7 @@ afterEach(async () => {
 });
 
 it('keeps everything from one start to the next, and leaves no process', async () => {
-  stage = await Stage.start();
+  stage = await Stage.start({ alone: true });
   const { ready, dir } = stage;
   expect(ready.regions.map(({ name }) => name)).toEqual(['osc-fr1', 'osc-secnum-fr1']);
   for (const { edge_https } of ready.regions) {

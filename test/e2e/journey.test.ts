@@ -10,7 +10,7 @@ import { describeSteps, inventory, Stage } from './stage.js';
 
 let stage: Stage;
 beforeAll(async () => {
-  stage = await Stage.start();
+  stage = await Stage.start({ alone: true });
 });
 afterAll(() => stage.remove());
 

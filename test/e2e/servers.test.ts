@@ -18,7 +18,7 @@ let second: ChildProcess;
 let secondUrl: string;
 
 beforeAll(async () => {
-  stage = await Stage.start();
+  stage = await Stage.start({ alone: true });
   const port = await freePort();
   const databaseUrl = (await embeddedPostgresqlUrl(join(stage.dir, 'server'))) ?? '';
   const args = [

@@ -26,6 +26,7 @@ import {
   withVariable,
 } from '../../src/shared/processes.js';
 import { until } from '../../src/shared/until.js';
+import { createDatabase, type Database } from '../database.js';
 
 export const program = join(import.meta.dirname, '../../bin/godwit.js');
 export const birdLog = join(import.meta.dirname, '../../examples/bird-log');
@@ -40,12 +41,14 @@ export class Stage {
   private constructor(
     readonly dir: string,
     readonly port: number,
+    readonly database: Database | null,
   ) {}
 
-  static async start(): Promise<Stage> {
+  /** @param how.alone whether the control plane has a PostgreSQL of its own, rather than that of all tests */
+  static async start({ alone = false } = {}): Promise<Stage> {
     const dir = await mkdtemp(join(tmpdir(), 'godwit-stage-'));
     await chmod(dir, 0o755);
-    const stage = new Stage(dir, await freePort());
+    const stage = new Stage(dir, await freePort(), alone ? null : await createDatabase());
     await stage.open();
     return stage;
   }
@@ -56,7 +59,11 @@ export class Stage {
     const args = ['dev', '--dir', this.dir, '--port', `${this.port}`, '--ready-file', readyFile];
     const child = spawn(process.execPath, [program, ...args], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'], // ends when this process does
-      env: { ...process.env, GODWIT_LOG_LEVEL: 'warn' },
+      env: {
+        ...process.env,
+        GODWIT_LOG_LEVEL: 'warn',
+        ...(this.database && { DATABASE_URL: this.database.url }),
+      },
     });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#said += text;
@@ -74,6 +81,7 @@ export class Stage {
   /** Ends it in order, and removes its folder. */
   async remove(): Promise<void> {
     await this.close();
+    await this.database?.drop();
     await rm(this.dir, { recursive: true, force: true });
   }
 
