@@ -56,6 +56,7 @@ export function performs(rooms: Rooms): Performs<VerbName> {
     detach: (input, by) => attachments.detach(input, by),
 
     listDeployments: (input) => deployments.listDeployments(input),
+    purgeCache: (input, by) => deployments.purgeCache(input, by),
     deploy: (input, by) => deployments.deploy(input, by),
     grantBuild: (input, by) => deployments.grantBuild(input, by),
     fetchBuild: (input, by) => deployments.fetchBuild(input, by),

@@ -1,21 +1,18 @@
-import { createHash } from 'node:crypto';
 import rateLimit from '@fastify/rate-limit';
 import { fastifySSE } from '@fastify/sse';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import fp from 'fastify-plugin';
-import {
-  jsonSchemaTransform,
-  serializerCompiler,
-  validatorCompiler,
-} from 'fastify-type-provider-zod';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { Refusal } from '../shared/errors.js';
-import { authenticate } from './auth/authenticate.js';
+import { countedUnder, identify, requireLogin } from './auth/authenticate.js';
 import { tokenRoutes } from './auth/token-routes.js';
-import type { ApiContext } from './context.js';
-import { documentErrors, errorComponents } from './documented-errors.js';
+import { type ApiContext, regionOf } from './context.js';
 import { answerError, noRoute } from './errors.js';
+import { readJson, requireText } from './json.js';
+import { answerMalformed } from './malformed.js';
+import { openapi } from './openapi/document.js';
 import { accountRoutes } from './platform/account.js';
 import { addonRoutes } from './platform/addons.js';
 import { alertRoutes } from './platform/alerts.js';
@@ -55,13 +52,28 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
     bodyLimit: 1024 ** 2,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 200 },
-    frameworkErrors: (error, _, reply) => answerError(error, reply, context.logger),
+    clientErrorHandler: answerMalformed,
+    frameworkErrors: (error, request, reply) => {
+      const answer = (what: unknown) => answerError(what, reply, context.logger);
+      count.call(app, request, reply).then(() => answer(error), answer);
+    },
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error, _, reply) => answerError(error, reply, context.logger));
   app.setNotFoundHandler((request) => noRoute(request));
-  app.decorateRequest('user', null);
+  identify(app, context.accounts, context.signer);
+  await app.register(rateLimit, {
+    global: false,
+    max: options.requestsPerMinute,
+    timeWindow: 60_000,
+    keyGenerator: countedUnder,
+    errorResponseBuilder: (_, { after }) =>
+      new Refusal('too-many', `Too many requests. Try again in ${after}.`),
+  });
+  const count = app.rateLimit();
+  // Whatever is answered, also where there is no route.
+  app.addHook('onRequest', count);
   app.decorateRequest('region', context.registry.default);
   app.addHook('onRequest', async (request) => {
     const { params } = request;
@@ -72,47 +84,9 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
   app.addHook('onRequest', async ({ url }) => requireText(url.replaceAll('%00', '\0'), 'address'));
   readJsonWhateverItsType(app);
 
-  await app.register(rateLimit, {
-    max: options.requestsPerMinute,
-    timeWindow: 60_000,
-    keyGenerator: ({ headers, ip }) =>
-      headers.authorization ? createHash('sha256').update(headers.authorization).digest('hex') : ip,
-    errorResponseBuilder: (_, { after }) =>
-      new Refusal('too-many', `Too many requests. Try again in ${after}.`),
-  });
   await app.register(fp(fastifySSE), { heartbeatInterval: 15_000 });
   await letWebSocketsIn(app);
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'Godwit',
-        description:
-          'Moves running applications between regions. `/v1` addresses the default region; the same routes under `/regions/<name>/v1` address any.',
-        version: '1',
-      },
-      components: {
-        responses: errorComponents,
-        securitySchemes: {
-          token: {
-            type: 'http',
-            scheme: 'basic',
-            description: 'Empty user, API token as password',
-          },
-          session: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
-        },
-      },
-      security: [{ token: [] }, { session: [] }],
-    },
-    transformObject: documentErrors,
-    transform: (route) => {
-      const transformed = jsonSchemaTransform(route);
-      const isSecond = route.url.startsWith(anyRegion);
-      return isSecond
-        ? { ...transformed, schema: { ...transformed.schema, hide: true } }
-        : transformed;
-    },
-  });
+  await app.register(swagger, openapi(context.registry, anyRegion));
 
   app.get('/healthz', { schema: { hide: true } }, async () => {
     await options.checkHealth();
@@ -127,11 +101,12 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
   for (const prefix of ['/v1', anyRegion]) {
     await app.register(
       async (api) => {
+        api.addHook('preParsing', async (request) => void regionOf(context, request));
         await api.register(uploadRoutes(context));
         await api.register(logLineRoutes(context));
         await api.register(catalogueRoutes(context));
         await api.register(async (guarded) => {
-          authenticate(guarded, context.accounts, context.signer);
+          requireLogin(guarded);
           await guarded.register(accountRoutes(context));
           await guarded.register(tokenRoutes(context));
           await guarded.register(appRoutes(context));
@@ -162,32 +137,7 @@ export async function buildApi(context: ApiContext, options: ApiOptions): Promis
 /** `curl -d` calls JSON a form; nobody sends this API anything but JSON. */
 function readJsonWhateverItsType(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => {
-    if (text === '') return done(null, undefined);
-    try {
-      done(
-        null,
-        JSON.parse(String(text), (key, value) => {
-          requireText(key, 'body');
-          if (typeof value === 'string') requireText(value, 'body');
-          return value;
-        }),
-      );
-    } catch (error) {
-      const refusal = new Refusal('bad-request', 'The body is not JSON. Send a JSON object.');
-      done(error instanceof Refusal ? error : refusal);
-    }
-  });
-}
-
-/**
- * PostgreSQL keeps no text with a NUL character or half of a surrogate pair, and no name has one.
- * @throws Refusal `bad-request`
- */
-function requireText(text: string, where: string): void {
-  if (!text.includes('\0') && text.isWellFormed()) return;
-  throw new Refusal(
-    'bad-request',
-    `The ${where} has a NUL character or half of a surrogate pair. Leave it out.`,
+  app.addContentTypeParser('*', { parseAs: 'string' }, async (_request: unknown, text: string) =>
+    text === '' ? undefined : readJson(text),
   );
 }

@@ -1,7 +1,8 @@
 import type { EventLog } from '../events/event-log.js';
 import type { Webhooks } from '../events/webhooks.js';
 import type { Migrations } from '../migration/migrations.js';
-import { type App, type Collaborator, id, type User } from '../region/model.js';
+import { collaborationOf } from '../region/collaboration.js';
+import { type App, id, type User } from '../region/model.js';
 import type { Region } from '../region/region.js';
 import type { Registry } from '../region/registry.js';
 import { Refusal } from '../shared/errors.js';
@@ -61,20 +62,46 @@ export async function appOf(
   const user = userOf(request);
   const ref = request.params.app;
   const addressed = regionOf(context, request);
-  const app = await addressed.findApp({ ref });
-  if (app && maySee(user, app)) return { app, region: addressed };
-  if (id.safeParse(ref).success) {
-    for (const name of context.registry.names()) {
-      const region = context.registry.get(name);
-      if (!region || name === addressed.name) continue;
-      const found = await region.findApp({ ref }).catch(unreachable);
-      if (found && maySee(user, found)) return { app: found, region };
-    }
-  }
+  let trouble: unknown = null;
+  const here = await lookIn(addressed, user, ref).catch((error) => {
+    trouble = error;
+    return null;
+  });
+  // An id is good anywhere, also when the region that is addressed is away.
+  const found = here ?? (id.safeParse(ref).success ? await lookElsewhere() : null);
+  if (found) return found;
+  if (trouble !== null) throw trouble;
   throw Refusal.notFound(
     'App',
     `There is no application "${ref}" on ${addressed.name}, or it is not yours.`,
   );
+
+  /** Whichever region has it answers for all: nobody waits for one that is away. */
+  function lookElsewhere(): Promise<Found | null> {
+    const others = context.registry.all().filter(({ name }) => name !== addressed.name);
+    const looks = others.map(async (region) => {
+      const seen = await lookIn(region, user, ref);
+      if (seen) return seen;
+      throw new Error(`${region.name} does not have it`);
+    });
+    return Promise.any(looks).catch(() => null);
+  }
+}
+
+async function lookIn(region: Region, user: User, ref: string): Promise<Found | null> {
+  const app = await region.findApp({ ref });
+  return app && maySee(user, app) ? { app, region } : null;
+}
+
+/** The apps of all regions. One that is away has none to show. */
+export async function appsOfAll({ registry }: ApiContext): Promise<Found[]> {
+  const all = await Promise.all(
+    registry.all().map(async (region) => {
+      const apps = await region.listApps({}).catch(unavailable);
+      return apps.map((app) => ({ app, region }));
+    }),
+  );
+  return all.flat();
 }
 
 /**
@@ -98,13 +125,6 @@ export async function fullAppOf(
 /** Whether a user owns an app or collaborates on it. */
 export function maySee(user: User, app: App): boolean {
   return app.owner.id === user.id || collaborationOf(user, app) !== undefined;
-}
-
-/** What a user is on an app beside its owner; undefined when nothing, or only invited. */
-function collaborationOf(user: User, app: App): Collaborator | undefined {
-  return app.collaborators.find(
-    ({ email, status }) => email === user.email && status === 'accepted',
-  );
 }
 
 /** What only the owner may do. @throws Refusal `forbidden` */
@@ -132,8 +152,8 @@ export function baseUrl(
   return publicUrl ?? `${request.protocol}://${request.host}`;
 }
 
-/** A region that is down has no app to offer. */
-function unreachable(error: unknown): null {
-  if (error instanceof Refusal && error.kind === 'unavailable') return null;
+/** @returns nothing for a region that is away */
+function unavailable(error: unknown): [] {
+  if (error instanceof Refusal && error.kind === 'unavailable') return [];
   throw error;
 }

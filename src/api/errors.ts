@@ -53,6 +53,7 @@ function codeOf(status: number): string {
     403: 'forbidden',
     409: 'conflict',
     413: 'too_large',
+    414: 'uri_too_long',
     415: 'unsupported_media_type',
     429: 'too_many_requests',
     503: 'unavailable',

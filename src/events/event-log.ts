@@ -5,15 +5,18 @@ import type { EventTables } from './schema.js';
 
 /** Of which events a page is asked for. */
 export interface EventPage {
-  /** Of one app, or of what one user did and what happened to the apps that they may see. */
+  /** Of one app and the migrations that it came of, or of what one user did and what happened to the apps that they may see. */
   readonly of:
-    | { readonly app: string }
+    | { readonly app: string; readonly migrations: readonly string[] }
     | { readonly user: string; readonly apps: readonly string[] };
   /** Only those after it. */
   readonly since: Date | null;
   readonly offset: number;
   readonly limit: number;
 }
+
+/** The migration that an event tells of; null when it tells of none. */
+const migrationId = sql<string | null>`type_data ->> 'migration_id'`;
 
 /** What happened, in PostgreSQL. */
 export class EventLog {
@@ -34,7 +37,10 @@ export class EventLog {
       .where((where) =>
         where.and([
           'app' in of
-            ? where('app_id', '=', of.app)
+            ? where.or([
+                where('app_id', '=', of.app),
+                where(migrationId, '=', sql<string>`ANY (${of.migrations})`),
+              ])
             : where.or([
                 where('user_id', '=', of.user),
                 where('app_id', '=', sql<string>`ANY (${of.apps})`),

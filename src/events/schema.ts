@@ -40,6 +40,10 @@ export async function createEventTables(db: Kysely<EventTables>): Promise<void> 
     await sql`
       CREATE INDEX IF NOT EXISTS events_by_user ON events (user_id, created_at DESC)`.execute(tx);
     await sql`
+      CREATE INDEX IF NOT EXISTS events_by_migration ON events ((type_data ->> 'migration_id'))`.execute(
+      tx,
+    );
+    await sql`
       CREATE INDEX IF NOT EXISTS events_to_tell ON events (ordinal) WHERE told_at IS NULL`.execute(
       tx,
     );

@@ -22,7 +22,7 @@ const signatureHeader = 'godwit-signature';
 
 export interface WebhooksParts {
   readonly events: EventLog;
-  readonly registry: Pick<Registry, 'names' | 'get'>;
+  readonly registry: Pick<Registry, 'all'>;
   /** Signs a text: a JSON Web Signature without the text itself (RFC 7515, appendix F). */
   readonly sign: (text: string) => Promise<string>;
   readonly logger: Logger;
@@ -111,13 +111,15 @@ export class Webhooks {
     if (answer.statusCode >= 300) throw new Error(`The webhook answered ${answer.statusCode}.`);
   }
 
-  /** An app by its id, in whichever region it is. */
+  /** An app by its id, in whichever region it is. @throws when none has it and one of them is away */
   async #app(id: string): Promise<App | null> {
-    const { registry } = this.#parts;
-    for (const name of registry.names()) {
-      const found = await registry.get(name)?.findApp({ ref: id });
-      if (found) return found;
-    }
+    const looks = await Promise.allSettled(
+      this.#parts.registry.all().map((region) => region.findApp({ ref: id })),
+    );
+    const found = looks.find((look) => look.status === 'fulfilled' && look.value !== null);
+    const failed = looks.find((look) => look.status === 'rejected');
+    if (found?.status === 'fulfilled') return found.value;
+    if (failed) throw failed.reason;
     return null;
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Kysely, type Selectable, sql } from 'kysely';
+import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { NewEvent } from '../events/event.js';
 import { eventRow } from '../events/event-log.js';
 import { Refusal } from '../shared/errors.js';
@@ -8,6 +8,7 @@ import {
   type Migration,
   type PhaseName,
   type Progress,
+  possiblePhases,
   type Standing,
   type Status,
   type StepRecord,
@@ -62,7 +63,8 @@ export class MigrationStore {
   async create(wanted: NewMigration): Promise<Migration> {
     const { app, idempotencyKey: key } = wanted;
     const dstAppName = wanted.dstAppName ?? app.name;
-    const id = await this.#db.transaction().execute(async (tx) => {
+    /** Null when what was in the way is over by the time that it is looked at. */
+    const attempt = async (tx: Transaction<MigrationTables>) => {
       const fresh = randomUUID();
       const created = await tx
         .insertInto('migrations')
@@ -102,12 +104,14 @@ export class MigrationStore {
       }
       const faster = await asked(tx, app.id, key, createRequest(wanted));
       if (faster !== null) return faster;
-      throw Refusal.conflict(
-        'migration_open',
-        `${app.name} already has an open migration. Finish or abort it before you create another.`,
-      );
-    });
-    return this.get(id);
+      const open = await openMigration(tx, app.id);
+      if (open) throw isOpen(app.name, open);
+      return null;
+    };
+    for (;;) {
+      const id = await this.#db.transaction().execute(attempt);
+      if (id !== null) return this.get(id);
+    }
   }
 
   /**
@@ -417,6 +421,29 @@ export class MigrationStore {
       ),
     );
   }
+}
+
+async function openMigration(tx: Transaction<MigrationTables>, app: string) {
+  return tx
+    .selectFrom('migrations')
+    .select(['id', 'status', 'phase'])
+    .select(['failed_phase as failedPhase', 'switched_at as switchedAt'])
+    .select(['window_closes_at as windowClosesAt', 'completed_at as completedAt'])
+    .where('app_id', '=', app)
+    .where('status', 'not in', [...closedStatuses])
+    .executeTakeFirst();
+}
+
+function isOpen(app: string, open: Standing & { readonly id: string }): Refusal {
+  const possible = possiblePhases(open);
+  const next =
+    possible.length > 0
+      ? `It can be asked to ${possible.join(' or ')} now.`
+      : 'It is about to end: wait for that.';
+  return Refusal.conflict(
+    'migration_open',
+    `${app} already has an open migration: ${open.id}, which is ${open.status}. ${next} Another can be created once it has ended.`,
+  );
 }
 
 function endOf(row: MigrationRow): NewEvent {

@@ -32,6 +32,17 @@ interface Behalf {
  */
 const patience = { migration: 20_000, owner: 2_000 };
 
+/**
+ * How long a region may take to begin its answer to what owners look at, in milliseconds. Other
+ * verbs take as long as they take; that an agent is gone, its connection tells.
+ */
+const deadlines: Partial<Record<VerbName, number>> = {
+  ...{ describe: 10_000, listApps: 10_000, findApp: 10_000, health: 10_000, logs: 10_000 },
+  ...{ listDeployments: 10_000, findOperation: 10_000 },
+  // Waits for news by design, for up to a minute.
+  logsAfter: 70_000,
+};
+
 const refusal = z.object({
   kind: z.custom<RefusalKind>((kind) => typeof kind === 'string' && Object.hasOwn(statusOf, kind)),
   message: z.string(),
@@ -42,7 +53,6 @@ const refusal = z.object({
   }),
 });
 
-/** Verbs may take long to answer; that an agent is gone, its connection tells. */
 const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connectTimeout: 5_000 });
 
 /** A region whose agent is reached over HTTP. An agent that restarts is waited for. */
@@ -92,6 +102,7 @@ export class AgentClient implements Region {
   readonly freeze = this.#verb('freeze');
   readonly thaw = this.#verb('thaw');
   readonly deploy = this.#verb('deploy');
+  readonly purgeCache = this.#verb('purgeCache');
   readonly grantBuild = this.#verb('grantBuild');
   readonly fetchBuild = this.#verb('fetchBuild');
   readonly addAddon = this.#verb('addAddon');
@@ -124,9 +135,9 @@ export class AgentClient implements Region {
 
   async storeSource(source: string, archive: NodeJS.ReadableStream): Promise<void> {
     const answer = await this.#send('PUT', `/v1/sources/${source}`, {
-      body: Readable.from(archive),
+      ...{ body: Readable.from(archive), deadline: 0 },
     }).catch((error) => {
-      throw isUnreachable(error) ? this.#unreachable() : error;
+      throw this.#refusalFor(error);
     });
     this.#parse(answer);
   }
@@ -134,7 +145,8 @@ export class AgentClient implements Region {
   #verb<V extends VerbName>(name: V) {
     return async (input: InputOf<Verbs[V]>): Promise<OutputOf<Verbs[V]>> => {
       const body = JSON.stringify(input);
-      const answer = await pRetry(() => this.#send('POST', `/v1/${name}`, { body }), {
+      const deadline = this.#behalf ? 0 : (deadlines[name] ?? 0);
+      const answer = await pRetry(() => this.#send('POST', `/v1/${name}`, { body, deadline }), {
         retries: Number.POSITIVE_INFINITY,
         minTimeout: 50,
         maxTimeout: 500,
@@ -145,7 +157,7 @@ export class AgentClient implements Region {
           return this.#outage.missed() < (this.#behalf ? patience.migration : patience.owner);
         },
       }).catch((error) => {
-        throw isUnreachable(error) ? this.#unreachable() : error;
+        throw this.#refusalFor(error);
       });
       return verbNamed(name).output.parse(this.#parse(answer));
     };
@@ -154,7 +166,7 @@ export class AgentClient implements Region {
   async #send(
     method: 'POST' | 'PUT',
     path: string,
-    { body }: { body: string | Readable },
+    { body, deadline }: { body: string | Readable; deadline: number },
   ): Promise<{ status: number; text: string }> {
     const { url, token } = this.#address;
     const answer = await request(`${url}${path}`, {
@@ -166,6 +178,8 @@ export class AgentClient implements Region {
       },
       body,
       dispatcher,
+      headersTimeout: deadline,
+      bodyTimeout: deadline,
       signal: this.#behalf?.signal ?? null,
     });
     const text = await answer.body.text();
@@ -177,20 +191,31 @@ export class AgentClient implements Region {
     const json: unknown = JSON.parse(text);
     if (status < 300) return json;
     const { success, data } = refusal.safeParse(json);
+    // What an agent does not understand was never said by a client: it is this control plane's fault.
+    if (success && data.kind === 'bad-request') {
+      throw new Error(`Region ${this.name} did not understand: ${data.message}`);
+    }
     if (success) throw new Refusal(data.kind, data.message, data.details);
     throw new Error(`Region ${this.name} failed (${status}); the log of its agent says how.`);
   }
 
-  #unreachable(): Refusal {
-    return new Refusal(
-      'unavailable',
-      `Region ${this.name} cannot be reached. Start its agent, then try again.`,
-    );
+  /** What is thrown for an error of the connection. */
+  #refusalFor(error: unknown): unknown {
+    if (isUnreachable(error)) {
+      const what = `Region ${this.name} cannot be reached. Start its agent, then try again.`;
+      return new Refusal('unavailable', what);
+    }
+    if (codes.silent.includes(codeOf(error))) {
+      const what = `Region ${this.name} does not answer. Look at the log of its agent, then try again.`;
+      return new Refusal('unavailable', what);
+    }
+    return error;
   }
 }
 
 const codes = {
   unheard: ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'UND_ERR_CONNECT_TIMEOUT'],
+  silent: ['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'],
   brokenOff: ['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'UND_ERR_SOCKET'],
 };
 

@@ -5,20 +5,27 @@ import { alert, autoscaler, logDrain, notifier, scmLink } from './attachments.js
 /** Id of an app, addon (and the database behind it), build or deployment: 24 hexadecimal digits. */
 export const id = z.string().regex(/^[0-9a-f]{24}$/, 'must be 24 hexadecimal digits');
 
-/** Name of an app: a label of a host name. */
-export const appName = z
+/** Name that an app has: a label of a host name. */
+const label = z
   .string()
   .regex(
-    /^[a-z][a-z0-9-]{0,46}[a-z0-9]$/,
-    'must be 2 to 48 lower-case letters, digits and hyphens, starting with a letter and not ending with a hyphen',
+    /^[a-z0-9][a-z0-9-]{0,46}[a-z0-9]$/,
+    'must be 2 to 48 lower-case letters, digits and hyphens, not starting or ending with a hyphen',
   );
+
+/** Name that an app can be given: one that cannot be taken for anything else. */
+export const appName = label
+  .refine((name) => !name.includes('--'), 'must not have two hyphens in a row')
+  .refine((name) => !id.safeParse(name).success, 'must not look like an id')
+  .refine((name) => name !== 'collaboration', 'is a word of the API: choose another');
 
 export const variableName = z
   .string()
   .regex(
     /^[A-Za-z_][A-Za-z0-9_]{0,254}$/,
     'must be letters, digits and underscores, not starting with a digit',
-  );
+  )
+  .refine((name) => name !== '__proto__', '"__proto__" cannot be the name of a variable');
 
 /** What a process can be given as the value of a variable. */
 export const variableValue = z
@@ -40,6 +47,8 @@ export const collaborator = z.looseObject({
   userId: z.string().nullish(),
   /** May look, deploy, scale and restart; may not see secrets or change settings. */
   isLimited: z.boolean().optional(),
+  /** Who invited them. */
+  inviter: z.object({ username: z.string(), email: z.string() }).nullish(),
   /** SHA-256 of what proves the invitation, in hexadecimal digits. */
   invitation: z.string().nullish(),
 });
@@ -148,7 +157,7 @@ export const lastDeployment = z.object({
 
 export const app = z.object({
   id,
-  name: appName,
+  name: label,
   owner: user,
   collaborators: z.array(collaborator),
   settings,

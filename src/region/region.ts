@@ -131,6 +131,8 @@ const builds = {
     { ...app, source: model.id, gitRef: z.string().optional(), pusher: model.user.optional() },
     model.deployment,
   ),
+  /** Removes what builds of the app keep between them. Refuses (conflict) while one uses it. */
+  purgeCache: verb(app),
   /** Lets another region fetch the app's build, once, within the hour. */
   grantBuild: verb(app, z.object({ url: z.string(), token: z.string() })),
   /**

@@ -60,6 +60,10 @@ export class Registry {
     return [...this.#regions.keys()];
   }
 
+  all(): Region[] {
+    return [...this.#regions.values()].map(({ region }) => region);
+  }
+
   get(name: string): Region | null {
     return this.#regions.get(name)?.region ?? null;
   }

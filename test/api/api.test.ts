@@ -1,8 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { Validator } from '@seriousme/openapi-schema-validator';
+import { text } from 'node:stream/consumers';
+import { createConfig, lintFromString } from '@redocly/openapi-core';
 import fc from 'fast-check';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { Kysely, PostgresDialect } from 'kysely';
@@ -35,6 +37,7 @@ let postgresql: EmbeddedPostgresql;
 let server: Server;
 const agents: Agent[] = [];
 let pool: pg.Pool;
+let accounts: Accounts;
 /** A migration to a region that is down: given up only after a while, so it begins first of all. */
 let toNowhere: Promise<{ app: string; migration: z.infer<typeof migrationShape> }>;
 
@@ -63,9 +66,7 @@ beforeAll(async () => {
     publicUrl: null,
   });
   pool = new pg.Pool({ connectionString: postgresql.url });
-  const accounts = new Accounts(
-    new Kysely<AccountTables>({ dialect: new PostgresDialect({ pool }) }),
-  );
+  accounts = new Accounts(new Kysely<AccountTables>({ dialect: new PostgresDialect({ pool }) }));
   await accounts.ensureUser({ username: 'bob', email: 'bob@example.org' }, strangerToken);
   toNowhere = (async () => ({
     app: await createApp('to-nowhere'),
@@ -150,6 +151,7 @@ describe('who is let in', () => {
     ['a token with a user', basic(token, 'ada')],
     ['an empty password', basic('')],
     ['no base64', 'Basic %%%'],
+    ['base64 that is spelled otherwise', `${basic(token)}=`],
     ['no JWT', 'Bearer x.y.z'],
     ['the API token as Bearer', `Bearer ${token}`],
     ['an unknown scheme', `Digest ${token}`],
@@ -169,14 +171,68 @@ describe('who is let in', () => {
     expect(self).toMatchObject({ user: { username: 'owner' } });
   });
 
+  it('whatever is answered is counted, under the token however it is shown, or else the address', async () => {
+    const mine = newSecret();
+    await accounts.ensureUser({ username: 'counted', email: 'counted@example.org' }, mine);
+    const elsewhere = new HttpAgent({ localAddress: '127.0.0.3' });
+    const left = async (path: string, authorization: string) => {
+      const { status, headers } = await ask(path, { authorization, from: elsewhere });
+      return [status, Number(headers['x-ratelimit-remaining'])];
+    };
+    const exchange = async () => {
+      const answer = await ask('/v1/tokens/exchange', {
+        method: 'POST',
+        authorization: basic(mine),
+      });
+      return `Bearer ${z.object({ token: z.string() }).parse(answer.json).token}`;
+    };
+    const [one, other] = [await exchange(), await exchange()];
+    expect([
+      await left('/v1/apps', basic(mine)),
+      await left('/v1/apps', basic(mine).replace('Basic', 'bAsIc')),
+      await left('/regions/here/v1/apps', one),
+      await left('/v1/apps', other),
+      await left('/v1/nothing', other),
+      await left('/v1/event_types', other),
+    ]).toEqual([
+      ...[
+        [200, 99_997],
+        [200, 99_996],
+        [200, 99_995],
+        [200, 99_994],
+        [404, 99_993],
+        [200, 99_992],
+      ],
+    ]);
+    expect([
+      await left('/v1/apps', ''),
+      await left('/v1/apps', basic('wrong')),
+      await left('/v1/apps', `${basic(mine)}=`),
+      await left('/v1/nothing', ''),
+      await left('/v1/%zz', ''),
+      await left('/healthz', ''),
+    ]).toEqual([
+      ...[
+        [401, 99_999],
+        [401, 99_998],
+        [401, 99_997],
+        [404, 99_996],
+        [400, 99_995],
+        [200, 99_994],
+      ],
+    ]);
+    await elsewhere.close();
+  });
+
   it('not who guesses: an address that is wrong too often has to wait, who is right has not', async () => {
     const elsewhere = new HttpAgent({ localAddress: '127.0.0.2' });
+    const prefixes = ['/v1', '/regions/here/v1'];
     const guesses = Array.from({ length: 60 }, (_, n) =>
-      ask('/v1/users/self', { authorization: basic(`guess-${n}`), from: elsewhere }),
+      ask(`${prefixes[n % 2]}/users/self`, { authorization: basic(`guess-${n}`), from: elsewhere }),
     );
     const answers = await Promise.all(guesses);
     const limited = answers.filter(({ status }) => status === 429);
-    expect(limited.length).toBeGreaterThan(0);
+    expect(limited).toHaveLength(10);
     expect(Number(limited[0]?.headers['retry-after'])).toBeGreaterThan(0);
     expect(limited[0]?.json).toEqual({
       code: 'too_many_requests',
@@ -218,6 +274,14 @@ describe('API tokens', () => {
     const { id, token: secret } = shape.parse(made.json).token;
     const mine = { authorization: basic(secret) };
     expect((await ask('/v1/users/self', mine)).json).toMatchObject({ user: { username: 'owner' } });
+    const exchange = (how: Ask) => ask('/v1/tokens/exchange', { method: 'POST', ...how });
+    const session = `Bearer ${z.object({ token: z.string() }).parse((await exchange(mine)).json).token}`;
+    expect((await ask('/v1/users/self', { authorization: session })).status).toBe(200);
+    const longer = await exchange({ authorization: session });
+    expect([longer.status, longer.json]).toEqual([
+      401,
+      { error: expect.stringContaining('HTTP Basic') },
+    ]);
     const listed = (await ask('/v1/tokens')).json;
     expect(JSON.stringify(listed)).not.toContain(secret);
     expect(listed).toMatchObject({
@@ -226,7 +290,9 @@ describe('API tokens', () => {
     const byStranger = { method: 'DELETE' as const, authorization: basic(strangerToken) };
     expect((await ask(`/v1/tokens/${id}`, byStranger)).status).toBe(404);
     expect((await ask(`/v1/tokens/${id}`, { method: 'DELETE' })).status).toBe(204);
-    expect((await ask('/v1/users/self', mine)).status).toBe(401);
+    for (const authorization of [basic(secret), session]) {
+      expect((await ask('/v1/users/self', { authorization })).status).toBe(401);
+    }
     const { rows } = await pool.query<{ hash: string }>('SELECT hash FROM tokens');
     expect(rows.map(({ hash }) => hash)).not.toContain(token);
   });
@@ -237,8 +303,8 @@ describe('API tokens', () => {
       return z.object({ token: z.string() }).parse(json).token;
     };
     const before = await exchange();
-    const accounts = new Kysely<AccountTables>({ dialect: new PostgresDialect({ pool }) });
-    await (await Signer.open(accounts)).rotate();
+    const tables = new Kysely<AccountTables>({ dialect: new PostgresDialect({ pool }) });
+    await (await Signer.open(tables)).rotate();
     const { json } = await ask('/.well-known/jwks.json', { authorization: '' });
     const keySet = z.object({ keys: z.array(z.looseObject({ kid: z.string() })) }).parse(json);
     expect(keySet.keys.length).toBeGreaterThan(1);
@@ -344,12 +410,18 @@ describe('region migrations', () => {
     const again = await ask('/v1/apps/two-dialects/region_migrations', {
       body: { migration: { destination: 'there' } },
     });
+    const id = first?.id ?? '';
     expect([again.status, again.json]).toEqual([
       409,
-      expect.objectContaining({ code: 'migration_open' }),
+      { code: 'migration_open', error: expect.stringContaining(id) },
     ]);
-    const id = first?.id ?? '';
     await migrationAtRest(app, id);
+    const third = await ask(`/v1/apps/${app}/region_migrations`, {
+      body: { migration: { destination: 'bare' } },
+    });
+    expect(JSON.stringify(third.json)).toContain(
+      `${id}, which is preflight-success. It can be asked to prepare or abort now.`,
+    );
     expect(
       (await ask(`/v1/apps/${app}/region_migrations/${id}/run`, { body: { step: 'preflight' } }))
         .status,
@@ -416,6 +488,24 @@ describe('region migrations', () => {
     expect(await migrationAtRest(app, id)).toMatchObject({ status: 'preflight-success' });
   });
 
+  it('keep the app and its name from their first check on', async () => {
+    const app = await createApp('checked');
+    const { id } = await migrate('checked', 'there');
+    const rename = { body: { current_name: 'checked', new_name: 'renamed' } };
+    const removal = () => ask('/v1/apps/checked?current_name=checked', { method: 'DELETE' });
+    for (const { status, json } of [
+      await ask('/v1/apps/checked/rename', rename),
+      await removal(),
+    ]) {
+      const error = expect.stringContaining(`${id}, which is preflight-success. Abort it`);
+      expect([status, json]).toEqual([409, { code: 'migration_open', error }]);
+    }
+    expect((await ask('/v1/apps/checked')).json).toMatchObject({ app: { id: app } });
+    await ask(`/v1/apps/${app}/region_migrations/${id}/run`, { body: { step: 'abort' } });
+    await migrationAtRest(app, id);
+    expect((await removal()).status).toBe(204);
+  });
+
   it('end in preflight-error when the destination is down; nothing was changed', async () => {
     const { app, migration } = await toNowhere;
     expect(migration.status).toBe('preflight-error');
@@ -459,6 +549,17 @@ describe('the platform', () => {
     ['/v1/apps', { app: { name: 'No Name' } }, 422],
     ['/v1/apps', { app: { name: 'platform' } }, 422],
     ['/v1/apps', {}, 422],
+    ['/v1/apps', { app: { name: 'two--hyphens' } }, 422],
+    ['/v1/apps', { app: { name: 'collaboration' } }, 422],
+    ['/v1/apps', { app: { name: '54100930736f7563d5030000' } }, 422],
+    ['/v1/apps/platform/rename', { current_name: 'platform', new_name: 'a--b' }, 422],
+    ['/v1/apps/platform/variables', { variable: { name: '__proto__', value: '' } }, 422],
+    ['/v1/apps/platform/variables', { variable: { name: 'A'.repeat(65), value: '' } }, 422],
+    [
+      '/v1/apps/platform/region_migrations',
+      { migration: { destination: 'there', dst_app_name: 'collaboration' } },
+      422,
+    ],
     ['/v1/apps/platform/variables', { variable: { name: '1A', value: '' } }, 422],
     ['/v1/apps/platform/variables', { variable: { name: 'A', value: 1 } }, 422],
     ['/v1/apps/platform/scale', { containers: [{ name: 'web', amount: -1 }] }, 422],
@@ -477,6 +578,66 @@ describe('the platform', () => {
     expect((await ask('/v1/apps/platform')).json).toEqual(before);
   });
 
+  it('lets a name begin with a digit, and a variable be called constructor', async () => {
+    await createApp('4rums');
+    const named = ['constructor', 'A'.repeat(64)].map((name) => ({ name, value: 'x' }));
+    const set = { method: 'PUT' as const, body: { variables: named } };
+    expect((await ask('/v1/apps/4rums/variables', set)).status).toBe(200);
+    const proto = '{"variables": [{"name": "__proto__", "value": "x"}]}';
+    const refused = await ask('/v1/apps/4rums/variables', { method: 'PUT', body: proto });
+    expect([refused.status, JSON.stringify(refused.json)]).toEqual([
+      422,
+      expect.stringContaining('__proto__'),
+    ]);
+  });
+
+  it.each([
+    '/users/self',
+    '/apps/x',
+    '/event_types',
+    '/logs/x?token=x',
+    '/tokens',
+    '/sources/x?token=x',
+  ])('has nothing at %s of a region that there is not', async (path) => {
+    const method = path.startsWith('/sources') ? 'PUT' : 'GET';
+    for (const authorization of [basic(token), '']) {
+      const { status, json } = await ask(`/regions/nowhere/v1${path}`, { authorization, method });
+      expect([status, json]).toEqual([404, { resource: 'Region', error: expect.any(String) }]);
+    }
+  });
+
+  it('refuses JSON that is too deep, whatever is asked for', async () => {
+    const deep = (levels: number) =>
+      `{"x": ${'['.repeat(levels)}${']'.repeat(levels)}, "y": "[[{"}`;
+    for (const path of ['/v1/apps', '/v1/apps/platform/region_migrations']) {
+      const { status, json } = await ask(path, { body: deep(100) });
+      expect([status, json]).toEqual([
+        400,
+        { code: 'bad_request', error: expect.stringContaining('100 levels') },
+      ]);
+    }
+    expect((await ask('/v1/apps', { body: deep(99) })).status).toBe(422);
+    expect((await ask('/v1/apps', { body: deep(200_000) })).status).toBe(400);
+  });
+
+  it.each([
+    ['an unknown method', 'FLY /v1/apps HTTP/1.1\r\nhost: x\r\n\r\n', 400],
+    ['no HTTP', 'hello\r\n\r\n', 400],
+    [
+      'a bad chunk',
+      'POST /v1/apps HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n',
+      400,
+    ],
+    ['long headers', `GET /v1/apps HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+  ])('answers %s with JSON, too', async (_, sent, expected) => {
+    const [host = '', port] = server.address.split(':');
+    const socket = connect(Number(port), host);
+    socket.end(sent);
+    const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n');
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${expected} `));
+    expect(JSON.parse(body)).toEqual({ error: expect.any(String), code: expect.any(String) });
+  });
+
   it('refuses an archive without a Procfile, and an address that is not its own', async () => {
     await ask('/v1/apps', { body: { app: { name: 'platform' } } });
     const { json } = await ask('/v1/sources', { method: 'POST' });
@@ -489,6 +650,13 @@ describe('the platform', () => {
       });
     expect((await upload(url)).statusCode).toBe(200);
     expect((await upload(url.replace(/token=./, 'token=x'))).statusCode).toBe(401);
+    for (const elsewhere of [
+      url.replace('/here/', '/there/'),
+      url.replace(/sources\/./, 'sources/x'),
+    ]) {
+      expect((await upload(elsewhere)).statusCode).toBe(401);
+    }
+    expect(await readdir(join(dir, 'there', 'sources')).catch(() => [])).toEqual([]);
     const { status, json: answer } = await ask('/v1/apps/platform/deployments', {
       body: { deployment: { source_url: url } },
     });
@@ -503,8 +671,18 @@ describe('the platform', () => {
     const { json } = await ask('/openapi.json', { authorization: '' });
     const document = z.object({ openapi: z.string(), paths: anything }).parse(json);
     expect(document.openapi).toBe('3.1.0');
-    const verdict = await new Validator().validate(z.record(z.string(), z.unknown()).parse(json));
-    expect(verdict.errors, JSON.stringify(verdict.errors)).toBeUndefined();
+    const problems = await lintFromString({
+      source: JSON.stringify(json),
+      config: await createConfig({ extends: ['recommended'] }),
+    });
+    expect(problems.map(({ message, location }) => [message, location])).toEqual([]);
+    expect(anything.parse(json)['servers']).toEqual([
+      expect.objectContaining({ url: '/' }),
+      expect.objectContaining({
+        url: '/regions/{region}',
+        variables: { region: expect.objectContaining({ default: 'here' }) },
+      }),
+    ]);
     const page = await request(`http://${server.address}/docs/`);
     expect([page.statusCode, await page.body.text()]).toEqual([
       200,

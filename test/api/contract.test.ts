@@ -177,6 +177,38 @@ function addressOf({ path }: Operation, id?: string): string {
   return filled.replace(/^\/v1/, '');
 }
 
+it('every operation has a name of its own, a summary, and examples as its schemas describe', () => {
+  const names = operations.map(({ operationId }) => operationId);
+  expect(new Set(names).size).toBe(names.length);
+  for (const operation of operations) {
+    expect(operation.operationId).toMatch(/^(get|post|put|patch|delete)[A-Z][A-Za-z]+$/);
+    expect(operation.summary).not.toBe('');
+    for (const [what, body] of [
+      ['request', operation.requestBody],
+      ...Object.entries(operation.responses),
+    ] as const) {
+      for (const [type, { schema, example }] of Object.entries(body?.content ?? {})) {
+        if (type === 'application/gzip') continue;
+        const of = `${operation.method} ${operation.path}: ${what} ${type}`;
+        expect(example, of).toBeDefined();
+        expect(ajv.validate(schema, example), `${of}\n${ajv.errorsText()}`).toBe(true);
+      }
+    }
+  }
+});
+
+it('names the errors that an operation may answer with, and no others', () => {
+  const statusesOf = (operation: Operation) =>
+    Object.keys(operation.responses).filter((status) => status >= '400');
+  const catalogue = operationOf('GET', '/v1/event_types');
+  expect(statusesOf(catalogue)).toEqual(['400', '404', '422', '429', '500', '503']);
+  const upload = operationOf('PUT', '/v1/sources/x');
+  expect(upload.security).toEqual([]);
+  expect(statusesOf(upload)).toEqual(expect.arrayContaining(['401', '413', '414', '415']));
+  expect(Object.keys(upload.requestBody?.content ?? {})).toEqual(['application/gzip']);
+  expect(statusesOf(operationOf('GET', '/v1/apps'))).not.toContain('413');
+});
+
 describe('every GET of the document', () => {
   const special: Record<string, () => [path: string, how: Ask]> = {
     '/v1/logs/{app}': () => [logs, {}],
@@ -284,6 +316,15 @@ describe('the region migrations', () => {
     }
     expect(await run('abort', third)).toBe(409);
     expect((await ask(migrations())).json).toHaveLength(3);
+    const { json } = await ask(`${migrations()}/${third}`);
+    const { new_app_id } = z.object({ new_app_id: z.string() }).parse(json);
+    const [end, start, ...others] = z
+      .object({ events: z.array(z.looseObject({ type: z.string() })) })
+      .parse((await ask(`/apps/${new_app_id}/events`)).json).events;
+    const of = { type_data: expect.objectContaining({ migration_id: third }) };
+    expect(end).toMatchObject({ type: 'end_region_migration', ...of });
+    expect(start).toMatchObject({ type: 'start_region_migration', ...of });
+    expect(others).toEqual([]);
   });
 
   /** In the documented form, which is no JSON. */
@@ -311,6 +352,9 @@ it('limited access, a region that is down and too many wrong tokens are refused 
   await stage.closeRegion('there');
   const { status } = await ask(`${stage.url}/regions/there/v1/apps/guarded`);
   expect(status).toBe(503);
+  const elsewhere = `/regions/there/v1/apps/${ids['apps']}`;
+  expect((await ask(`${stage.url}${elsewhere}`)).json).toMatchObject({ app: { region: 'here' } });
+  expect((await ask('/events')).status).toBe(200);
   const guesses = Array.from({ length: 60 }, (_, n) => ask('/users/self', { as: `guess-${n}` }));
   const statuses = (await Promise.all(guesses)).map((answer) => answer.status);
   expect(new Set(statuses)).toEqual(new Set([401, 429]));

@@ -90,6 +90,66 @@ it('tells what happened, newest first, page by page, and no secret', async () =>
   expect((await listed('/events')).events.map(({ type }) => type)).toContain('rename_app');
 });
 
+it('names repositories, collaborators and log drains as documented, and no secret', async () => {
+  await stage.ask('/apps', { body: { app: { name: 'avocet' } } });
+  const source = 'https://github.com/birds/avocet';
+  const link = { body: { scm_repo_link: { source } } };
+  expect((await stage.ask('/apps/avocet/scm_repo_link', link)).status).toBe(201);
+  await stage.ask('/apps/avocet/scm_repo_link', { method: 'DELETE' });
+  await stage.join('finch');
+  await stage.ask('/apps/avocet/collaborators', {
+    body: { collaborator: { email: 'finch@example.org' } },
+  });
+  const invited = await stage.ask('/apps/avocet/collaborators', {
+    body: { collaborator: { email: 'guest@example.org' } },
+  });
+  const { invitation_link } = z
+    .object({ collaborator: z.object({ invitation_link: z.url() }) })
+    .parse(invited.json).collaborator;
+  const guest = await stage.join('guest');
+  const accept = `/apps/collaboration?token=${new URL(invitation_link).searchParams.get('token')}`;
+  expect((await stage.ask(accept, { as: guest })).status).toBe(200);
+  for (const [drain, shown] of [
+    [
+      { type: 'syslog', token: 'shhh/@:?#%é', host: 'logs.example.org', port: 514 },
+      'syslog://logs.example.org:514',
+    ],
+    [{ type: 'datadog', token: 'shhh', drain_region: 'eu' }, 'datadog://'],
+    [{ type: 'logentries', token: 'shhh 🐦/..' }, 'logentries://'],
+    [
+      { type: 'elk', url: 'https://u:shhh@elk.example.org:9200/shhh?t=shhh' },
+      'https://elk.example.org:9200',
+    ],
+  ] as const) {
+    const added = await stage.ask('/apps/avocet/log_drains', { body: { drain } });
+    expect(added.status, added.text).toBe(201);
+    const { url } = z.object({ drain: z.object({ url: z.string() }) }).parse(added.json).drain;
+    const gone = await stage.ask('/apps/avocet/log_drains', { method: 'DELETE', body: { url } });
+    expect(gone.status).toBe(204);
+    const [last, before] = (await listed('/apps/avocet/events?per_page=2')).events;
+    expect([last, before]).toEqual([
+      expect.objectContaining({ type: 'delete_log_drain', type_data: { url: shown } }),
+      expect.objectContaining({ type: 'new_log_drain', type_data: { url: shown } }),
+    ]);
+  }
+  const { events } = await listed('/apps/avocet/events?from=1');
+  expect(JSON.stringify(events)).not.toContain('shhh');
+  const dataOf = (wanted: string) =>
+    events.filter(({ type }) => type === wanted).map(({ type_data }) => type_data);
+  const repository = { repo_name: 'birds/avocet', source };
+  expect(dataOf('link_scm')).toEqual([{ ...repository, linker_username: 'owner' }]);
+  expect(dataOf('unlink_scm')).toEqual([{ ...repository, unlinker_username: 'owner' }]);
+  const finch = { email: 'finch@example.org', id: expect.any(String), username: 'finch' };
+  expect(dataOf('new_collaborator')).toEqual([
+    { collaborator: { email: 'guest@example.org' } },
+    { collaborator: finch },
+  ]);
+  const inviter = { username: 'owner', email: 'owner@godwit.localhost' };
+  expect(dataOf('accept_collaborator')).toEqual([
+    { collaborator: expect.objectContaining({ username: 'guest', inviter }) },
+  ]);
+});
+
 it('sends the begin and the end of a migration to webhooks, signed, again when they fail', async () => {
   await stage.ask('/apps', { body: { app: { name: 'curlew' } } });
   const platforms = z

@@ -10,10 +10,11 @@ const methodOf = {
   delete: 'DELETE',
 } as const;
 const schema = z.record(z.string(), z.unknown());
-const content = z
-  .object({ content: z.record(z.string(), z.object({ schema })), $ref: z.string() })
-  .partial();
+const media = z.object({ schema, example: z.unknown().optional() });
+const content = z.object({ content: z.record(z.string(), media), $ref: z.string() }).partial();
 const operationShape = z.looseObject({
+  operationId: z.string(),
+  summary: z.string(),
   parameters: z
     .array(z.object({ name: z.string(), in: z.enum(['path', 'query', 'header']), schema }))
     .default([]),

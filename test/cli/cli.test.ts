@@ -233,6 +233,8 @@ describe('wrong use', () => {
     ['', /Usage: godwit/],
     ['fly', /unknown command 'fly'/],
     ['apps --to nowhere', /unknown option '--to'/],
+    ['users add a/b a@example.org', /"a\/b" must be 1 to 63 letters/],
+    ['users add ada nowhere', /"nowhere" must be an email address/],
     ['create', /missing required argument 'name'/],
     ['ps', /--app NAME/],
     ['scale web=2 -a birds', /"web=2" is not TYPE:AMOUNT/],

@@ -1,5 +1,6 @@
 import pRetry from 'p-retry';
 import type { z } from 'zod';
+import { collaborationOf } from '../../region/collaboration.js';
 import type { DomainTls, FormationEntry, stack, User } from '../../region/model.js';
 import type { InputOf, Verbs as RegionVerbs } from '../../region/region.js';
 import { Refusal } from '../../shared/errors.js';
@@ -159,9 +160,7 @@ export class Apps implements Verbs {
   transferApp({ app, owner }: { app: string; owner: User }, by: Behalf) {
     return this.#change(app, by, (record) => {
       if (record.owner.id === owner.id) return record;
-      const accepted = record.collaborators.find(
-        ({ email, status }) => email === owner.email && status === 'accepted',
-      );
+      const accepted = collaborationOf(owner, record);
       if (!accepted) {
         const what = `${owner.email} does not collaborate on ${record.name}. Invite them first; they own it once they have accepted.`;
         throw Refusal.invalid('owner', what);
@@ -313,6 +312,7 @@ export class Apps implements Verbs {
       forwards.route();
       await runtime.stop(this.#place(id));
       runtime.forget(id);
+      await deployments.forgetCache(id);
       await Promise.all(addons.map((addon) => databases.deprovision(addon.id)));
     });
   }

@@ -28,14 +28,16 @@ import type { AppHost } from './app-host.js';
 import type { AppRecord } from './record.js';
 import type { Shelf } from './shelf.js';
 
-type Verbs = Performs<'deploy' | 'listDeployments' | 'verifyBuild' | 'grantBuild' | 'fetchBuild'>;
+type Verbs = Performs<
+  'deploy' | 'listDeployments' | 'purgeCache' | 'verifyBuild' | 'grantBuild' | 'fetchBuild'
+>;
 
 export interface DeploymentsParts {
   readonly shelf: Shelf;
   readonly host: AppHost;
   readonly runtime: Runtime;
   readonly sources: Sources;
-  /** A folder for what builds share. */
+  /** A folder for what builds keep, a folder each app. */
   readonly cache: string;
   /** Where other regions reach this one. */
   readonly url: () => string;
@@ -138,6 +140,22 @@ export class Deployments implements Verbs {
     });
     this.#build(app, begun, { file, archive }, by);
     return begun;
+  }
+
+  async purgeCache({ app }: { app: string }, by: Behalf) {
+    await this.#parts.shelf.change(app, by, async (record) => {
+      if (this.#under.has(app)) {
+        throw Refusal.conflict('deploying', 'A deployment uses the cache now. Wait for its end.');
+      }
+      await this.forgetCache(app);
+      return record;
+    });
+    return null;
+  }
+
+  /** Removes what builds of an app keep between them. */
+  async forgetCache(app: string): Promise<void> {
+    await rm(this.#cache(app), { recursive: true, force: true });
   }
 
   async verifyBuild({ app }: { app: string }) {
@@ -300,7 +318,11 @@ export class Deployments implements Verbs {
   async #place(app: string): Promise<BuildPlace> {
     const folder = this.#builds(app);
     await mkdir(folder, { recursive: true, mode: 0o711 });
-    return { folder, cache: this.#parts.cache, owner: appAccount(folder) };
+    return { folder, cache: this.#cache(app), owner: appAccount(folder) };
+  }
+
+  #cache(app: string): string {
+    return join(this.#parts.cache, app);
   }
 
   #builds(app: string): string {

@@ -20,7 +20,7 @@ const installTime = 15 * 60_000;
 export interface BuildPlace {
   /** Holds a folder and an archive per build. */
   readonly folder: string;
-  /** Kept between builds. */
+  /** What builds of the app keep between them; no other app's may write to it. */
   readonly cache: string;
   readonly owner: Account | null;
 }

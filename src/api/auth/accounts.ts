@@ -14,7 +14,14 @@ export interface ApiToken {
   readonly lastUsedAt: Date | null;
 }
 
-const userColumns = ['users.id', 'users.username', 'users.email'] as const;
+/** Whose a token is. */
+export interface Holder {
+  readonly user: User;
+  /** Id of the token. */
+  readonly token: string;
+  /** Since when there is such a user. */
+  readonly since: Date;
+}
 
 /** Users and their API tokens. */
 export class Accounts {
@@ -76,27 +83,14 @@ export class Accounts {
     return this.#user('email', email);
   }
 
-  /**
-   * Who has a token; notes, to the minute, that it was used.
-   * @returns null for a token that nobody has
-   */
-  async ofToken(token: string): Promise<User | null> {
-    const user = await this.#db
-      .selectFrom('tokens')
-      .innerJoin('users', 'users.id', 'tokens.user_id')
-      .select([...userColumns, 'last_used_at'])
-      .where('tokens.hash', '=', hash(token))
-      .executeTakeFirst();
-    if (!user) return null;
-    const { last_used_at, ...found } = user;
-    if (last_used_at === null || Date.now() - last_used_at.getTime() > 60_000) {
-      await this.#db
-        .updateTable('tokens')
-        .set({ last_used_at: sql`now()` })
-        .where('hash', '=', hash(token))
-        .execute();
-    }
-    return found;
+  /** Who has a token; null for a token that nobody has. */
+  ofToken(secret: string): Promise<Holder | null> {
+    return this.#holder('hash', hash(secret));
+  }
+
+  /** The same for a token that is known by its id. */
+  ofTokenId(id: string): Promise<Holder | null> {
+    return this.#holder('id', id);
   }
 
   /** Newest first. */
@@ -134,6 +128,30 @@ export class Accounts {
       .where(sql`id::text`, '=', id)
       .executeTakeFirst();
     return numDeletedRows === 1n;
+  }
+
+  /** Notes, to the minute, that the token was used. */
+  async #holder(column: 'hash' | 'id', value: string): Promise<Holder | null> {
+    const found = await this.#db
+      .with('used', (db) =>
+        db
+          .updateTable('tokens')
+          .set({ last_used_at: sql`now()` })
+          .where(column, '=', value)
+          .where(sql<boolean>`coalesce(last_used_at < now() - interval '1 minute', true)`)
+          .returning('id'),
+      )
+      .selectFrom('tokens')
+      .innerJoin('users', 'users.id', 'tokens.user_id')
+      .select([
+        ...(['users.id', 'username', 'email'] as const),
+        ...(['tokens.id as token', 'users.created_at as since'] as const),
+      ])
+      .where(`tokens.${column}`, '=', value)
+      .executeTakeFirst();
+    if (!found) return null;
+    const { token, since, ...user } = found;
+    return { user, token, since };
   }
 
   async #user(column: 'id' | 'username' | 'email', value: string): Promise<User | null> {

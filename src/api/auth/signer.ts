@@ -7,6 +7,7 @@ import {
   generateKeyPair,
   importJWK,
   type JWK,
+  type JWTPayload,
   jwtVerify,
   SignJWT,
 } from 'jose';
@@ -23,8 +24,17 @@ const lifeOfKey = { signing: 30, checking: 31 };
 /** Nobody's made-up key ids are looked for more often than this, in milliseconds. */
 const reloadPause = 5_000;
 
-/** What a signed token is good for: to speak as a user, to upload one source, to read one app's logs. */
-export type Purpose = 'session' | 'source' | 'logs';
+/** What a signed token is good for: to upload one source, to read one app's logs. */
+export type Purpose = 'source' | 'logs';
+
+/** Who speaks in a session, and by which of their API tokens it was begun. */
+export interface Session {
+  readonly user: string;
+  /** Id of the API token; the session ends with it. */
+  readonly token: string;
+}
+
+const sessionClaims = z.object({ sub: z.string(), tid: z.uuid() });
 
 const privateKey = z.looseObject({
   kty: z.literal('EC'),
@@ -61,13 +71,21 @@ export class Signer {
   }
 
   /** @param lifetime in seconds */
-  async sign(purpose: Purpose, subject: string, lifetime: number): Promise<string> {
+  sign(purpose: Purpose, subject: string, lifetime: number): Promise<string> {
+    return this.#sign(purpose, { sub: subject }, lifetime);
+  }
+
+  /** Begins a session. @param lifetime in seconds */
+  signSession({ user, token }: Session, lifetime: number): Promise<string> {
+    return this.#sign('session', { sub: user, tid: token }, lifetime);
+  }
+
+  async #sign(audience: string, claims: JWTPayload, lifetime: number): Promise<string> {
     const key = await this.#current();
-    return new SignJWT()
+    return new SignJWT(claims)
       .setProtectedHeader({ alg: algorithm, kid: key.id, typ: 'JWT' })
       .setIssuer(issuer)
-      .setAudience(purpose)
-      .setSubject(subject)
+      .setAudience(audience)
       .setIssuedAt()
       .setExpirationTime(Math.floor(Date.now() / 1000) + lifetime)
       .sign(key.signs);
@@ -85,15 +103,25 @@ export class Signer {
 
   /** @returns the subject; null when the token is not ours, not for that, or too old */
   async verify(purpose: Purpose, token: string): Promise<string | null> {
+    return (await this.#claims(purpose, token))?.sub ?? null;
+  }
+
+  /** @returns null when it is no session of ours, or over; whether its API token is still there is not looked at */
+  async verifySession(token: string): Promise<Session | null> {
+    const { success, data } = sessionClaims.safeParse(await this.#claims('session', token));
+    return success ? { user: data.sub, token: data.tid } : null;
+  }
+
+  async #claims(audience: string, token: string): Promise<JWTPayload | null> {
     try {
       const key = await this.#keyNamed(decodeProtectedHeader(token).kid ?? '');
       if (!key) return null;
       const { payload } = await jwtVerify(token, key.checks, {
         algorithms: [algorithm],
         issuer,
-        audience: purpose,
+        audience,
       });
-      return payload.sub ?? null;
+      return payload;
     } catch {
       return null; // whatever is wrong with it, it proves nothing
     }

@@ -1,8 +1,32 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { userOf } from '../auth/authenticate.js';
+import { loginOf } from '../auth/authenticate.js';
 import { type ApiContext, baseUrl } from '../context.js';
 import { presentUser, userShape } from './user-shape.js';
+
+const regionShape = z
+  .object({
+    name: z.string(),
+    display_name: z.string(),
+    api: z.string(),
+    dashboard: z.string(),
+    database_api: z.string(),
+    ssh: z.string(),
+    default: z.boolean(),
+  })
+  .meta({
+    examples: [
+      {
+        name: 'osc-fr1',
+        display_name: 'Paris',
+        api: 'https://godwit.example.org/regions/osc-fr1',
+        dashboard: '',
+        database_api: 'https://godwit.example.org/regions/osc-fr1',
+        ssh: '',
+        default: true,
+      },
+    ],
+  });
 
 /** Who one is, and which regions there are. */
 export function accountRoutes(context: ApiContext): FastifyPluginAsyncZod {
@@ -16,7 +40,10 @@ export function accountRoutes(context: ApiContext): FastifyPluginAsyncZod {
           response: { 200: z.object({ user: userShape }) },
         },
       },
-      async (request) => ({ user: presentUser(userOf(request)) }),
+      async (request) => {
+        const { user, since } = loginOf(request);
+        return { user: presentUser(user, since) };
+      },
     );
 
     api.get(
@@ -27,17 +54,7 @@ export function accountRoutes(context: ApiContext): FastifyPluginAsyncZod {
           summary: 'List the regions',
           response: {
             200: z.object({
-              regions: z.array(
-                z.object({
-                  name: z.string(),
-                  display_name: z.string(),
-                  api: z.string(),
-                  dashboard: z.string(),
-                  database_api: z.string(),
-                  ssh: z.string(),
-                  default: z.boolean(),
-                }),
-              ),
+              regions: z.array(regionShape),
             }),
           },
         },

@@ -20,35 +20,46 @@ export const planShape = z
     }),
     hds_available: z.literal(false),
   })
-  .meta({ description: 'A plan; its name is its id' });
+  .meta({
+    description: 'A plan; its name is its id',
+    examples: [presentPlan('postgresql-sandbox')],
+  });
 
-const briefProvider = z.object({ id: z.string(), name: z.string(), logo_url: z.string() });
-
-export const categoryShape = z.object({
-  id: z.string(),
-  name: z.string(),
-  description: z.string(),
-  position: z.number(),
-});
+const briefProvider = z
+  .object({ id: z.string(), name: z.string(), logo_url: z.string() })
+  .meta({ examples: [{ id: 'postgresql', name: 'PostgreSQL', logo_url: '' }] });
 
 /** The one category of addons. */
-export const databases: z.infer<typeof categoryShape> = {
+export const databases = {
   id: derivedId('addon category', 'databases'),
   name: 'Databases',
   description: 'Each addon has a database server of its own.',
   position: 1,
 };
 
-export const providerShape = briefProvider.extend({
-  short_description: z.string(),
-  description: z.string(),
-  category: categoryShape,
-  provider_name: z.string(),
-  provider_url: z.string(),
-  hds_available: z.literal(false),
-  plans: z.array(planShape),
-  versions: z.array(z.string()).describe('Major versions, newest first'),
-});
+export const categoryShape = z
+  .object({ id: z.string(), name: z.string(), description: z.string(), position: z.number() })
+  .meta({ examples: [databases] });
+
+export const providerShape = briefProvider
+  .extend({
+    short_description: z.string(),
+    description: z.string(),
+    category: categoryShape,
+    provider_name: z.string(),
+    provider_url: z.string(),
+    hds_available: z.literal(false),
+    plans: z.array(planShape),
+    versions: z.array(z.string()).describe('Major versions, newest first'),
+  })
+  .meta({
+    examples: [
+      presentProvider({
+        ...{ product: 'postgresql', title: 'PostgreSQL', description: 'A PostgreSQL server' },
+        ...{ versions: ['17', '16'], plans: ['postgresql-sandbox'] },
+      }),
+    ],
+  });
 
 /** An addon, as the platform API shows it. */
 export const addonShape = z
@@ -65,13 +76,32 @@ export const addonShape = z
     hds_resource: z.literal(false),
     version: z.string().describe('Major version of the product'),
   })
-  .meta({ description: 'An addon; the database behind it has the same id' });
+  .meta({
+    description: 'An addon; the database behind it has the same id',
+    examples: [
+      {
+        id: '54100930736f7563d5030002',
+        app_id: '54100930736f7563d5030000',
+        resource_id: '54100930736f7563d5030002',
+        status: 'running',
+        provisioned_at: '2026-01-01T10:17:52.690Z',
+        deprovisioned_at: null,
+        updated_at: '2026-01-01T10:17:52.690Z',
+        addon_provider: { id: 'postgresql', name: 'PostgreSQL', logo_url: '' },
+        plan: presentPlan('postgresql-sandbox'),
+        hds_resource: false,
+        version: '17',
+      },
+    ],
+  });
 
 /** Title of a product, for people. */
-const titleOf = ({ product, title }: Pick<Offer, 'product' | 'title'>) => title || product;
+function titleOf({ product, title }: Pick<Offer, 'product' | 'title'>): string {
+  return title || product;
+}
 
 /** The plan of that name, `position`-th of its provider. */
-export function presentPlan(name: string, position = 1): z.infer<typeof planShape> {
+export function presentPlan(name: string, position = 1) {
   return {
     id: name,
     name,
@@ -84,12 +114,12 @@ export function presentPlan(name: string, position = 1): z.infer<typeof planShap
     disabled_alternative_plan_id: null,
     sku: name,
     pricings: { default: { price: '0.0', currency: 'EUR', period: 'minute' } },
-    hds_available: false,
+    hds_available: false as const,
   };
 }
 
 /** What a region offers of a product. */
-export function presentProvider(offer: Offer): z.infer<typeof providerShape> {
+export function presentProvider(offer: Offer) {
   return {
     id: offer.product,
     name: titleOf(offer),
@@ -99,7 +129,7 @@ export function presentProvider(offer: Offer): z.infer<typeof providerShape> {
     category: databases,
     provider_name: 'Godwit',
     provider_url: '',
-    hds_available: false,
+    hds_available: false as const,
     plans: offer.plans.map((name, index) => presentPlan(name, index + 1)),
     versions: offer.versions,
   };

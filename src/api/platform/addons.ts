@@ -10,6 +10,9 @@ const tags = ['Addons'];
 const ofApp = z.object({ app: z.string() });
 const ofAddon = ofApp.extend({ id: z.string() });
 
+const message = z.string().meta({ examples: ['Provisioned.'] });
+const names = z.array(z.string()).meta({ examples: [['DATABASE_URL']] });
+
 /** Services of applications. */
 export function addonRoutes(context: ApiContext): FastifyPluginAsyncZod {
   return async (api) => {
@@ -75,18 +78,29 @@ export function addonRoutes(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'Provision an addon; its variables are seen after a restart',
           params: ofApp,
-          body: z.object({
-            addon: z.object({
-              addon_provider_id: z.string(),
-              plan_id: z.string(),
-              options: z.object({ version: z.string().optional() }).optional(),
+          body: z
+            .object({
+              addon: z.object({
+                addon_provider_id: z.string(),
+                plan_id: z.string(),
+                options: z.object({ version: z.string().optional() }).optional(),
+              }),
+            })
+            .meta({
+              examples: [
+                {
+                  addon: {
+                    ...{ addon_provider_id: 'postgresql', plan_id: 'postgresql-sandbox' },
+                    options: { version: '17' },
+                  },
+                },
+              ],
             }),
-          }),
           response: {
             201: z.object({
               addon: addonShape,
-              message: z.string(),
-              variables: z.array(z.string()).describe('Names of the variables that it brings'),
+              message,
+              variables: names.describe('Names of the variables that it brings'),
             }),
           },
         },
@@ -123,9 +137,11 @@ export function addonRoutes(context: ApiContext): FastifyPluginAsyncZod {
           summary: 'Change the plan of an addon',
           description: 'No provider has a second plan yet: the plan that it has is all to ask for.',
           params: ofAddon,
-          body: z.object({ addon: z.object({ plan_id: z.string() }) }),
+          body: z
+            .object({ addon: z.object({ plan_id: z.string() }) })
+            .meta({ examples: [{ addon: { plan_id: 'postgresql-sandbox' } }] }),
           response: {
-            200: z.object({ addon: addonShape, vars: z.array(z.string()), message: z.string() }),
+            200: z.object({ addon: addonShape, vars: names, message }),
           },
         },
       },

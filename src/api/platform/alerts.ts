@@ -53,10 +53,15 @@ const changes = z.object({
   disabled: z.boolean().nullish(),
   send_when_below: z.boolean().nullish(),
   duration_before_trigger: z.number().int().min(0).nullish(),
-  remind_every: z.string().max(40).nullish(),
+  remind_every: z
+    .union([z.string().max(40), z.number().int().min(0).max(31_536_000)])
+    .nullish()
+    .describe('Such as 5m0s, or seconds'),
   notifiers: z.array(z.string()).max(100).nullish(),
 });
-const creation = changes.extend({ container_type: containerType, metric, limit: z.number() });
+const creation = changes
+  .extend({ container_type: containerType, metric, limit: z.number() })
+  .meta({ examples: [{ container_type: 'web', metric: 'cpu', limit: 0.8 }] });
 
 const present = (app: App, it: Alert): z.infer<typeof shape> => ({
   id: it.id,
@@ -189,7 +194,8 @@ function changed(app: App, known: Alert, given: z.infer<typeof changes>): Alert 
     disabled: given.disabled ?? known.disabled,
     sendWhenBelow: given.send_when_below ?? known.sendWhenBelow,
     durationBeforeTrigger: given.duration_before_trigger ?? known.durationBeforeTrigger,
-    remindEvery: given.remind_every === undefined ? known.remindEvery : given.remind_every || null,
+    remindEvery:
+      given.remind_every === undefined ? known.remindEvery : durationOf(given.remind_every),
     notifiers: given.notifiers ?? known.notifiers,
   };
 }
@@ -199,4 +205,12 @@ function alertOf(app: App, id: string): Alert {
   const found = app.alerts.find((one) => one.id === id);
   if (found) return found;
   throw Refusal.notFound('Alert', `${app.name} has no alert ${id}. List them to see their ids.`);
+}
+
+/** A duration as the API writes it, such as `1h0m30s`, also when it is given in seconds; null for none. */
+function durationOf(given: string | number | null): string | null {
+  if (typeof given !== 'number') return given || null;
+  const [hours, minutes] = [Math.floor(given / 3_600), Math.floor(given / 60) % 60];
+  const parts = [...(hours ? [`${hours}h`] : []), ...(given >= 60 ? [`${minutes}m`] : [])];
+  return given === 0 ? null : `${parts.join('')}${given % 60}s`;
 }

@@ -15,11 +15,22 @@ import {
   requireOwner,
 } from '../context.js';
 import { appShape, lookAtApp, presentApp } from './app-shape.js';
+import { requireNoMigration } from './open-migration.js';
 
 const tags = ['Apps'];
 const ofApp = z.object({ app: z.string() });
 
 const one = z.object({ app: appShape });
+const healthExample = {
+  state: 'healthy',
+  processes: [
+    {
+      ...{ name: 'web-1', state: 'running', startedAt: '2026-01-02T03:04:05.678Z' },
+      ...{ bootTime: 340, crashes: 0 },
+    },
+  ],
+  reason: null,
+};
 const dryRun = z.object({ 'x-dry-run': z.string().optional() });
 
 /** Apps: their life, settings and health. */
@@ -65,9 +76,9 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
           summary: 'Create an application',
           description: 'With `X-Dry-Run: true` it is only checked whether that is possible.',
           headers: dryRun,
-          body: z.object({
-            app: z.object({ name: appName, stack_id: z.string().nullish() }),
-          }),
+          body: z
+            .object({ app: z.object({ name: appName, stack_id: z.string().nullish() }) })
+            .meta({ examples: [{ app: { name: 'heron' } }] }),
           response: { 201: one },
         },
       },
@@ -110,16 +121,18 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
           description: 'A new owner is one of the collaborators; `current_name` confirms it.',
           params: ofApp,
           querystring: z.object({ current_name: z.string().optional() }),
-          body: z.object({
-            current_name: z.string().optional(),
-            app: z.object({
-              force_https: z.boolean().optional(),
-              sticky_session: z.boolean().optional(),
-              router_logs: z.boolean().optional(),
-              stack_id: z.string().optional(),
-              owner: z.email().optional().describe('Email address of the new owner'),
-            }),
-          }),
+          body: z
+            .object({
+              current_name: z.string().optional(),
+              app: z.object({
+                force_https: z.boolean().optional(),
+                sticky_session: z.boolean().optional(),
+                router_logs: z.boolean().optional(),
+                stack_id: z.string().optional(),
+                owner: z.email().optional().describe('Email address of the new owner'),
+              }),
+            })
+            .meta({ examples: [{ app: { force_https: true } }] }),
           response: { 200: one },
         },
       },
@@ -160,7 +173,9 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'Give an application another name',
           params: ofApp,
-          body: z.object({ current_name: z.string(), new_name: appName }),
+          body: z
+            .object({ current_name: z.string(), new_name: appName })
+            .meta({ examples: [{ current_name: 'heron', new_name: 'egret' }] }),
           response: { 200: one },
         },
       },
@@ -168,6 +183,7 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
         const { app, region } = await appOf(context, request);
         requireOwner(request, app);
         requireName(app, 'current_name', request.body.current_name);
+        await requireNoMigration(context, app);
         const renamed = await region.renameApp({ app: app.id, name: request.body.new_name });
         const names = { old_name: app.name, new_name: renamed.name };
         await noteEvent(context, request, app, 'rename_app', names);
@@ -190,6 +206,7 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
         const { app, region } = await appOf(context, request);
         requireOwner(request, app);
         requireName(app, 'current_name', request.query.current_name);
+        await requireNoMigration(context, app);
         await region.deleteApp({ app: app.id });
         await noteEvent(context, request, app, 'delete_app', {});
         return reply.status(204).send(null);
@@ -203,7 +220,7 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'How the processes of an application do',
           params: ofApp,
-          response: { 200: z.object({ health: appHealth }) },
+          response: { 200: z.object({ health: appHealth.meta({ examples: [healthExample] }) }) },
         },
       },
       async (request) => {

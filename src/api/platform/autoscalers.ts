@@ -56,14 +56,23 @@ const changes = z.object({
   target: z.number().min(0).optional(),
   disabled: z.boolean().optional(),
 });
-const creation = z.object({
-  container_type: containerType,
-  min_containers: amount,
-  max_containers: amount,
-  metric,
-  target: z.number().min(0),
-  disabled: z.boolean().optional(),
-});
+const creation = z
+  .object({
+    container_type: containerType,
+    min_containers: amount,
+    max_containers: amount,
+    metric,
+    target: z.number().min(0),
+    disabled: z.boolean().optional(),
+  })
+  .meta({
+    examples: [
+      {
+        ...{ container_type: 'web', min_containers: 2, max_containers: 4 },
+        ...{ metric: 'cpu', target: 0.8 },
+      },
+    ],
+  });
 
 const present = (app: App, it: Autoscaler): z.infer<typeof shape> => ({
   id: it.id,

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { stack } from '../../region/model.js';
+import { hostStack, type stack } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
 import { type ApiContext, regionOf } from '../context.js';
 import { categoryShape, databases, presentProvider, providerShape } from './addon-shape.js';
@@ -8,29 +8,30 @@ import { containerSize, sizeOf } from './container-size.js';
 import { eventCategories, eventCategoryShape, eventTypeShape, eventTypes } from './event-types.js';
 import { notificationPlatforms, platformShape } from './notification-platforms.js';
 
-const stackShape = z.object({
-  id: z.string(),
-  name: z.string(),
-  base_image: z.string(),
-  default: z.boolean(),
-  description: z.string(),
-  created_at: z.string(),
-  deprecated_at: z.null(),
-});
+const stackShape = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    base_image: z.string(),
+    default: z.boolean(),
+    description: z.string(),
+    created_at: z.string(),
+    deprecated_at: z.null(),
+  })
+  .meta({ examples: [presentStack(hostStack, 0)] });
 const platforms = z.object({ notification_platforms: z.array(platformShape) });
 
-const presentStack = (
-  { id, name, description, createdAt }: z.infer<typeof stack>,
-  index: number,
-) => ({
-  id,
-  name,
-  base_image: name,
-  default: index === 0,
-  description,
-  created_at: createdAt,
-  deprecated_at: null,
-});
+function presentStack({ id, name, description, createdAt }: z.infer<typeof stack>, index: number) {
+  return {
+    id,
+    name,
+    base_image: name,
+    default: index === 0,
+    description,
+    created_at: createdAt,
+    deprecated_at: null,
+  };
+}
 
 /** What there is to choose from, for anybody to see. */
 export function catalogueRoutes(context: ApiContext): FastifyPluginAsyncZod {

@@ -8,6 +8,7 @@ import { userOf } from '../auth/authenticate.js';
 import {
   type ApiContext,
   appOf,
+  appsOfAll,
   baseUrl,
   type Found,
   maySee,
@@ -20,6 +21,15 @@ import { appShape, lookAtApp } from './app-shape.js';
 const tags = ['Collaborators'];
 const ofApp = z.object({ app: z.string() });
 const ofCollaborator = ofApp.extend({ id: z.string() });
+const example = {
+  id: 'co-4b3ad6f4-3a29-4cc7-8f61-3f8f2e2f0a11',
+  app_id: '54100930736f7563d5030000',
+  email: 'bob@example.org',
+  user_id: 'us-2',
+  username: 'bob',
+  status: 'accepted',
+  is_limited: false,
+};
 const shape = z
   .object({
     id: z.string(),
@@ -30,19 +40,13 @@ const shape = z
     status: z.enum(['pending', 'accepted']),
     is_limited: z.boolean(),
   })
-  .meta({
-    examples: [
-      {
-        id: 'co-4b3ad6f4-3a29-4cc7-8f61-3f8f2e2f0a11',
-        app_id: '54100930736f7563d5030000',
-        email: 'bob@example.org',
-        user_id: 'us-2',
-        username: 'bob',
-        status: 'accepted',
-        is_limited: false,
-      },
-    ],
-  });
+  .meta({ examples: [example] });
+const shapeWithApp = shape
+  .extend({ app_name: z.string() })
+  .meta({ examples: [{ ...example, app_name: 'heron' }] });
+const invitedShape = shape
+  .extend({ invitation_link: z.string().nullable() })
+  .meta({ examples: [{ ...example, invitation_link: null }] });
 const one = z.object({ collaborator: shape });
 const notHere = 'n/a';
 
@@ -61,15 +65,13 @@ export function collaboratorRoutes(context: ApiContext): FastifyPluginAsyncZod {
   /** The app and the invitation that a token proves, in whatever region. */
   async function invited(token: string): Promise<{ found: Found; item: Collaborator } | null> {
     const invitation = digest(token);
-    for (const name of context.registry.names()) {
-      const region = context.registry.get(name);
-      const apps = (await region?.listApps({}).catch(unreachable)) ?? [];
-      for (const app of apps) {
-        const item = app.collaborators.find((one) => one.invitation === invitation);
-        if (region && item) return { found: { app, region }, item };
-      }
-    }
-    return null;
+    const all = await appsOfAll(context);
+    return (
+      all.flatMap((found) => {
+        const item = found.app.collaborators.find((one) => one.invitation === invitation);
+        return item ? { found, item } : [];
+      })[0] ?? null
+    );
   }
 
   return async (api) => {
@@ -80,7 +82,7 @@ export function collaboratorRoutes(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'List the collaborators of the applications that you own',
           response: {
-            200: z.object({ collaborators: z.array(shape.extend({ app_name: z.string() })) }),
+            200: z.object({ collaborators: z.array(shapeWithApp) }),
           },
         },
       },
@@ -131,7 +133,8 @@ export function collaboratorRoutes(context: ApiContext): FastifyPluginAsyncZod {
           app: found.app.id,
           attachment: { kind: 'collaborator', item: accepted },
         });
-        const data = { collaborator: user };
+        const { email, username } = item.inviter ?? app.owner;
+        const data = { collaborator: { ...user, inviter: { email, username } } };
         await noteEvent(context, request, app, 'accept_collaborator', data);
         return lookAtApp({ app, region: found.region });
       },
@@ -162,12 +165,14 @@ export function collaboratorRoutes(context: ApiContext): FastifyPluginAsyncZod {
           description:
             'Who has no account accepts with the token of `invitation_link`, which is shown only here: whoever has it may accept.',
           params: ofApp,
-          body: z.object({
-            collaborator: z.object({ email: z.email(), is_limited: z.boolean().default(false) }),
-          }),
+          body: z
+            .object({
+              collaborator: z.object({ email: z.email(), is_limited: z.boolean().default(false) }),
+            })
+            .meta({ examples: [{ collaborator: { email: 'bob@example.org' } }] }),
           response: {
             201: z.object({
-              collaborator: shape.extend({ invitation_link: z.string().nullable() }),
+              collaborator: invitedShape,
             }),
           },
         },
@@ -189,10 +194,13 @@ export function collaboratorRoutes(context: ApiContext): FastifyPluginAsyncZod {
           status: user ? 'accepted' : 'pending',
           isLimited: is_limited,
           invitation: token && digest(token),
+          inviter: userOf(request),
         };
         const attachment = { kind: 'collaborator' as const, item };
         await region.attach({ app: app.id, attachment });
-        const data = { collaborator: { email } };
+        const data = {
+          collaborator: { email, ...(user && { id: user.id, username: user.username }) },
+        };
         await noteEvent(context, request, app, 'new_collaborator', data);
         const base = `${baseUrl(context, request)}/regions/${region.name}/v1`;
         const invitation_link = token && `${base}/apps/collaboration?token=${token}`;
@@ -256,10 +264,4 @@ function collaboratorOf(app: App, id: string): Collaborator {
 /** Invitations are 256 random bits, so one round of a fast hash hides them well. */
 function digest(token: string): string {
   return createHash('sha256').update(token).digest('hex');
-}
-
-/** A region that is down has no invitation to offer. */
-function unreachable(error: unknown): [] {
-  if (error instanceof Refusal && error.kind === 'unavailable') return [];
-  throw error;
 }

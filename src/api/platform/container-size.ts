@@ -19,10 +19,13 @@ export const containerSize = z
     thirtydays_price: z.number(),
     sku: z.string(),
   })
-  .meta({ description: 'What a container gets; nothing here has a price' });
+  .meta({
+    description: 'What a container gets; nothing here has a price',
+    examples: [sizeOf({ name: 'osc-fr1', memory: 16_000_000_000 })],
+  });
 
 /** The size of every container of a region. */
-export function sizeOf({ name, memory }: RegionDescription): z.infer<typeof containerSize> {
+export function sizeOf({ name, memory }: Pick<RegionDescription, 'name' | 'memory'>) {
   return {
     id: '4d1c2a5e-8a3c-4a3b-8f0e-6c1c0d9b7e21',
     name: onlySize,

@@ -28,21 +28,32 @@ const shape = z
     ],
   });
 const many = z.object({ containers: z.array(shape) });
-const processShape = z.object({
-  id: z.string(),
-  label: z.string().describe('Such as web-1'),
-  type: z.string(),
-  type_index: z.number(),
-  state: z.enum(['booting', 'running', 'crashed', 'stopped']),
-  command: z.string(),
-  size: z.string(),
-  container_size: containerSize,
-  created_at: z.string().nullable(),
-  deleted_at: z.null(),
-});
-const wanted = formationEntry.extend({
-  size: z.string().nullish().describe('There is one size; left out, nothing changes'),
-});
+const processShape = z
+  .object({
+    id: z.string(),
+    label: z.string().describe('Such as web-1'),
+    type: z.string(),
+    type_index: z.number(),
+    state: z.enum(['booting', 'running', 'crashed', 'stopped']),
+    command: z.string(),
+    size: z.string(),
+    container_size: containerSize,
+    created_at: z.string().nullable(),
+    deleted_at: z.null(),
+  })
+  .meta({
+    examples: [
+      {
+        ...{ id: '52fd2457356330032b020001', label: 'web-1', type: 'web', type_index: 1 },
+        ...{ state: 'running', command: 'node server.js', size: onlySize },
+        container_size: sizeOf({ name: 'osc-fr1', memory: 16_000_000_000 }),
+        ...{ created_at: '2026-01-02T03:04:05.678Z', deleted_at: null },
+      },
+    ],
+  });
+const wanted = formationEntry
+  .extend({ size: z.string().nullish().describe('There is one size; left out, nothing changes') })
+  .meta({ examples: [{ name: 'web', amount: 2 }] });
 const scope = z.union([z.string(), z.array(z.string()).max(100)]).nullish();
 const nothing = { 202: z.null().optional().describe('An empty body') };
 const states = {
@@ -160,7 +171,10 @@ export function containerRoutes(context: ApiContext): FastifyPluginAsyncZod {
           summary: 'Start processes anew: those in `scope` (`web`, `web-1`), or all',
           description: 'Location leads to the operation, which is done when the processes run.',
           params: ofApp,
-          body: z.object({ scope }).nullish(),
+          body: z
+            .object({ scope })
+            .meta({ examples: [{ scope: ['web'] }] })
+            .nullish(),
           response: nothing,
         },
       },

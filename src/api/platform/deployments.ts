@@ -5,7 +5,7 @@ import { Refusal } from '../../shared/errors.js';
 import { userOf } from '../auth/authenticate.js';
 import { type ApiContext, type Asking, appOf, baseUrl, type Found, noteEvent } from '../context.js';
 import { meta, pageOf, paging } from './pagination.js';
-import { sourceOfUrl } from './sources.js';
+import { sourceOfUrl, urlExample } from './sources.js';
 
 const tags = ['Deployments'];
 const ofApp = z.object({ app: z.string() });
@@ -49,6 +49,7 @@ const shape = z
     ],
   });
 const one = z.object({ deployment: shape });
+const outputExample = '$ npm ci --omit=dev\nadded 1 package\nDeployed. Process types: web.\n';
 
 function present({ app, region }: Found, base: string, deployment: Deployment) {
   const { id, status, createdAt, finishedAt, gitRef, previousGitRef } = deployment;
@@ -92,12 +93,14 @@ export function deploymentRoutes(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'Deploy an uploaded source',
           params: ofApp,
-          body: z.object({
-            deployment: z.object({
-              source_url: z.string().describe('download_url of a source'),
-              git_ref: z.string().max(200).nullish(),
-            }),
-          }),
+          body: z
+            .object({
+              deployment: z.object({
+                source_url: z.string().describe('download_url of a source'),
+                git_ref: z.string().max(200).nullish(),
+              }),
+            })
+            .meta({ examples: [{ deployment: { source_url: urlExample, git_ref: 'v2' } }] }),
           response: { 201: one },
         },
       },
@@ -146,6 +149,24 @@ export function deploymentRoutes(context: ApiContext): FastifyPluginAsyncZod {
       },
     );
 
+    api.delete(
+      '/apps/:app/caches/deployment',
+      {
+        schema: {
+          tags,
+          summary: 'Remove what deployments of the application keep for the next one',
+          description: 'Packages that were downloaded; the next deployment fetches them again.',
+          params: ofApp,
+          response: { 204: z.null() },
+        },
+      },
+      async (request, reply) => {
+        const { app, region } = await appOf(context, request);
+        await region.purgeCache({ app: app.id });
+        return reply.status(204).send(null);
+      },
+    );
+
     api.get(
       '/apps/:app/deployments/:id',
       {
@@ -174,10 +195,12 @@ export function deploymentRoutes(context: ApiContext): FastifyPluginAsyncZod {
             200: {
               description: 'All that was printed',
               content: {
-                'text/plain': { schema: z.string() },
+                'text/plain': { schema: z.string().meta({ examples: [outputExample] }) },
                 'application/json': {
                   schema: z.object({
-                    deployment: z.object({ id: z.string(), output: z.string() }),
+                    deployment: z.object({ id: z.string(), output: z.string() }).meta({
+                      examples: [{ id: '54100930736f7563d5030001', output: outputExample }],
+                    }),
                   }),
                 },
               },

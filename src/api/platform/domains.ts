@@ -111,13 +111,15 @@ export function domainRoutes(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'Add a domain',
           params: ofApp,
-          body: z.object({
-            domain: z.object({
-              name: z.string(),
-              canonical: z.boolean().default(false),
-              ...certificate.shape,
-            }),
-          }),
+          body: z
+            .object({
+              domain: z.object({
+                name: z.string(),
+                canonical: z.boolean().default(false),
+                ...certificate.shape,
+              }),
+            })
+            .meta({ examples: [{ domain: { name: 'www.example.org' } }] }),
           response: { 201: one },
         },
       },
@@ -141,9 +143,11 @@ export function domainRoutes(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'Change the certificate of a domain, or make it the canonical one, or not',
           params: ofDomain,
-          body: z.object({
-            domain: z.object({ canonical: z.boolean().optional(), ...certificate.shape }),
-          }),
+          body: z
+            .object({
+              domain: z.object({ canonical: z.boolean().optional(), ...certificate.shape }),
+            })
+            .meta({ examples: [{ domain: { canonical: true } }] }),
           response: { 200: one },
         },
       },

@@ -50,6 +50,13 @@ export function drainUrl(given: DrainGiven): string {
   }
 }
 
+/** Where a log drain leads, without what must be kept secret: tokens, and whatever is in a path. */
+export function openPartOf(url: string): string {
+  const { protocol, host } = new URL(url);
+  // Of these, the token takes the place of a host.
+  return ['datadog:', 'logentries:'].includes(protocol) ? `${protocol}//` : `${protocol}//${host}`;
+}
+
 type Field = 'token' | 'host' | 'drain_region' | 'url';
 
 function wanted(given: DrainGiven, field: Field): string {

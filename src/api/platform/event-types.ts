@@ -1,20 +1,38 @@
 import { z } from 'zod';
 import { derivedId } from '../../shared/ids.js';
 
-export const eventCategoryShape = z.object({
-  id: z.string(),
-  name: z.string(),
-  display_name: z.string(),
-  position: z.number(),
-});
+export const eventCategoryShape = z
+  .object({ id: z.string(), name: z.string(), display_name: z.string(), position: z.number() })
+  .meta({
+    examples: [
+      {
+        id: derivedId('event category', 'domains'),
+        name: 'domains',
+        display_name: 'Domains',
+        position: 4,
+      },
+    ],
+  });
 
-export const eventTypeShape = z.object({
-  id: z.string(),
-  category_id: z.string(),
-  name: z.string(),
-  display_name: z.string(),
-  description: z.string(),
-});
+export const eventTypeShape = z
+  .object({
+    id: z.string(),
+    category_id: z.string(),
+    name: z.string(),
+    display_name: z.string(),
+    description: z.string(),
+  })
+  .meta({
+    examples: [
+      {
+        id: derivedId('event type', 'domain_added'),
+        category_id: derivedId('event category', 'domains'),
+        name: 'domain_added',
+        display_name: 'Domain added',
+        description: 'A domain was added',
+      },
+    ],
+  });
 
 /** Kinds of events, by category. Ids come of names: they are the same in every region. */
 const catalogue = {

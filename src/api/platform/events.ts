@@ -4,7 +4,7 @@ import { presentEvent } from '../../events/event.js';
 import type { EventPage } from '../../events/event-log.js';
 import { user } from '../../region/model.js';
 import { userOf } from '../auth/authenticate.js';
-import { type ApiContext, appOf, maySee } from '../context.js';
+import { type ApiContext, appOf, appsOfAll, maySee } from '../context.js';
 import { meta, paginationOf, paging } from './pagination.js';
 
 const tags = ['Events'];
@@ -84,7 +84,11 @@ export function eventRoutes(context: ApiContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const { app } = await appOf(context, request);
-        return page({ app: app.id }, request.query);
+        // What an app came of is told of by events that are another's.
+        const migrations = (await context.migrations.list(app.id))
+          .filter(({ newAppId }) => newAppId === app.id)
+          .map(({ id }) => id);
+        return page({ app: app.id, migrations }, request.query);
       },
     );
 
@@ -100,11 +104,7 @@ export function eventRoutes(context: ApiContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const me = userOf(request);
-        const { registry } = context;
-        const all = await Promise.all(
-          registry.names().map(async (name) => (await registry.get(name)?.listApps({})) ?? []),
-        );
-        const apps = all.flat().filter((app) => maySee(me, app));
+        const apps = (await appsOfAll(context)).flatMap(({ app }) => (maySee(me, app) ? app : []));
         return page({ user: me.id, apps: apps.map(({ id }) => id) }, request.query);
       },
     );

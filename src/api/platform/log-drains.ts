@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { type LogDrain, logDrainId } from '../../region/attachments.js';
 import type { App } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
-import { type ApiContext, fullAppOf } from '../context.js';
-import { drainGiven, drainUrl } from './drain-url.js';
+import { type ApiContext, type Asking, fullAppOf, noteEvent } from '../context.js';
+import { drainGiven, drainUrl, openPartOf } from './drain-url.js';
 
 const tags = ['Log drains'];
 const shape = z
@@ -32,6 +32,21 @@ const places = [
 
 /** Where logs should go. Kept with the application; regions send none yet. */
 export function logDrainRoutes(context: ApiContext): FastifyPluginAsyncZod {
+  async function note(
+    request: Pick<Asking, 'user'>,
+    app: App,
+    what: 'new' | 'delete',
+    { url, addon }: LogDrain,
+  ): Promise<void> {
+    const type = addon === null ? `${what}_log_drain` : `${what}_addon_log_drain`;
+    const product = app.addons.find(({ id }) => id === addon)?.product;
+    const data = {
+      url: openPartOf(url),
+      ...(addon !== null && { addon_uuid: addon, addon_name: product }),
+    };
+    await noteEvent(context, request, app, type, data);
+  }
+
   return async (api) => {
     for (const { path, whose, params } of places) {
       api.get(
@@ -75,6 +90,7 @@ export function logDrainRoutes(context: ApiContext): FastifyPluginAsyncZod {
           const item: LogDrain = { id, url, addon, createdAt: new Date().toISOString() };
           const attachment = { kind: 'logDrain' as const, item };
           await region.attach({ app: app.id, attachment });
+          await note(request, app, 'new', item);
           return reply.status(201).send({ drain: present(app, item) });
         },
       );
@@ -98,11 +114,13 @@ export function logDrainRoutes(context: ApiContext): FastifyPluginAsyncZod {
           const url = request.body?.url ?? request.query.url;
           if (url === undefined) throw Refusal.invalid('url', 'must be that of a log drain.');
           const id = logDrainId({ addon, url });
-          if (!app.logDrains.some((drain) => drain.id === id)) {
+          const drain = app.logDrains.find((one) => one.id === id);
+          if (!drain) {
             const what = `${app.name} has no log drain with that URL. List them to see theirs.`;
             throw Refusal.notFound('LogDrain', what);
           }
           await region.detach({ app: app.id, kind: 'logDrain', id });
+          await note(request, app, 'delete', drain);
           return reply.status(204).send(null);
         },
       );

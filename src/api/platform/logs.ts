@@ -8,6 +8,8 @@ import { followLog, type LogChoice, type LogEvent } from './log-stream.js';
 
 const tags = ['Logs'];
 const ofApp = z.object({ app: z.string() });
+const addressExample =
+  'https://godwit.example.org/regions/osc-fr1/v1/logs/54100930736f7563d5030000?token=eyJh…';
 /** Seconds for which an address of logs is good. */
 const lifetime = 3_600;
 
@@ -24,7 +26,7 @@ export function logRoutes(context: ApiContext): FastifyPluginAsyncZod {
           response: {
             200: z.object({
               app: appShape,
-              logs_url: z.string(),
+              logs_url: z.string().meta({ examples: [addressExample] }),
             }),
           },
         },
@@ -59,6 +61,21 @@ const lineQuery = z.object({
     ),
 });
 
+const linesAsText = z
+  .string()
+  .describe('A line each: `TIME [PROCESS] TEXT`')
+  .meta({ examples: ['2026-01-02T03:04:05.678Z [web-1] listening\n'] });
+const linesAsEvents = z
+  .string()
+  .describe(
+    'Events whose data is JSON: `{"name": "log", "event": "log", "log": LINE}`, and `ping` with a `timestamp` at least every 10 s',
+  )
+  .meta({
+    examples: [
+      'data: {"name":"log","event":"log","log":"2026-01-02T03:04:05.678Z [web-1] listening"}\n\n',
+    ],
+  });
+
 /** The lines themselves, for whoever has the address. */
 export function logLineRoutes(context: ApiContext): FastifyPluginAsyncZod {
   const choice = (app: string, { n, filter }: z.infer<typeof lineQuery>): LogChoice => ({
@@ -74,8 +91,18 @@ export function logLineRoutes(context: ApiContext): FastifyPluginAsyncZod {
       schema: {
         tags,
         summary: 'The last log lines, oldest first, as text, or a stream of them',
+        security: [],
         params: ofApp,
         querystring: lineQuery,
+        response: {
+          200: {
+            description: 'The lines; with `stream=true` a stream without an end',
+            content: {
+              'text/plain': { schema: linesAsText },
+              'text/event-stream': { schema: linesAsEvents },
+            },
+          },
+        },
       },
       preHandler: async ({ query, params }) => {
         if ((await context.signer.verify('logs', query.token)) === params.app) return;

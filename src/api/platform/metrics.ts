@@ -14,4 +14,5 @@ export const metric = z.enum([
 /** A process type, such as `web`. */
 export const containerType = z
   .string()
-  .regex(/^[a-z][a-z0-9-]{0,39}$/, 'must be a process type, such as web');
+  .regex(/^[a-z][a-z0-9-]{0,39}$/, 'must be a process type, such as web')
+  .meta({ examples: ['web'] });

@@ -71,10 +71,12 @@ const changes = z.object({
   hours_before_delete_stale: hours,
   automatic_creation_from_forks_allowed: z.boolean().optional(),
 });
-const creation = changes.extend({
-  source: z.string().max(2_000).describe('Address of the repository'),
-  auth_integration_uuid: z.string().max(100).nullish(),
-});
+const creation = changes
+  .extend({
+    source: z.string().max(2_000).describe('Address of the repository'),
+    auth_integration_uuid: z.string().max(100).nullish(),
+  })
+  .meta({ examples: [{ source: 'https://github.com/birds/heron', branch: 'main' }] });
 
 const present = (app: App, it: ScmLink): z.infer<typeof shape> => ({
   id: it.id,
@@ -233,12 +235,12 @@ function changed(known: ScmLink, given: z.infer<typeof changes>): ScmLink {
 
 const types: Record<string, string> = { 'github.com': 'github', 'gitlab.com': 'gitlab' };
 
-/** @throws Refusal `invalid` when an address is that of no repository */
 const repositoryNamed = ({ url, owner, repo }: Pick<ScmLink, 'url' | 'owner' | 'repo'>) => ({
   repo_name: `${owner}/${repo}`,
-  source: url,
+  source: `${url}/${owner}/${repo}`,
 });
 
+/** @throws Refusal `invalid` when an address is that of no repository */
 function repositoryOf(source: string): Pick<ScmLink, 'type' | 'url' | 'owner' | 'repo'> {
   const url = URL.canParse(source) ? new URL(source) : null;
   const path = url?.pathname.replace(/^\/+|\/+$|\.git\/*$/g, '').split('/') ?? [];

@@ -5,6 +5,8 @@ import { newId } from '../../shared/ids.js';
 import { type ApiContext, baseUrl, regionOf } from '../context.js';
 
 const tags = ['Deployments'];
+export const urlExample =
+  'https://godwit.example.org/regions/osc-fr1/v1/sources/54100930736f7563d5030003?token=eyJh…';
 /** Seconds within which a source is to be uploaded and deployed. */
 const lifetime = 3_600;
 
@@ -25,7 +27,9 @@ export function sourceRoutes(context: ApiContext): FastifyPluginAsyncZod {
           summary: 'Get an address to upload a .tar.gz to, good for an hour',
           response: {
             201: z.object({
-              source: z.object({ upload_url: z.string(), download_url: z.string() }),
+              source: z
+                .object({ upload_url: z.string(), download_url: z.string() })
+                .meta({ examples: [{ upload_url: urlExample, download_url: urlExample }] }),
             }),
           },
         },
@@ -52,13 +56,20 @@ export function uploadRoutes(context: ApiContext): FastifyPluginAsyncZod {
         schema: {
           tags,
           summary: 'Upload a .tar.gz to the address of a source',
+          security: [],
+          consumes: ['application/gzip'],
           params: z.object({ source: z.string() }),
           querystring: z.object({ token: z.string() }),
+          body: z.unknown().meta({
+            ...{ type: 'string', format: 'binary' },
+            description: 'A tar archive, compressed by gzip; of any content type',
+          }),
+          response: { 200: z.object({}) },
         },
       },
       async (request, reply) => {
-        const { source } = await readAddress(context, request.query.token);
-        if (source !== request.params.source) throw tooOld();
+        const { source, region } = await readAddress(context, request.query.token);
+        if (source !== request.params.source || region !== request.region) throw notIts();
         await regionOf(context, request).storeSource(source, request.raw);
         return reply.status(200).send({});
       },
@@ -81,6 +92,10 @@ async function readAddress({ signer }: ApiContext, token: string): Promise<Sourc
   const [region, source] = (await signer.verify('source', token))?.split('/') ?? [];
   if (region === undefined || source === undefined) throw tooOld();
   return { region, source };
+}
+
+function notIts(): Refusal {
+  return new Refusal('unauthorized', 'That is not the address that was given. Take it as it was.');
 }
 
 function tooOld(): Refusal {

@@ -11,7 +11,7 @@ export const userShape = z
     fullname: z.string(),
     company: z.null(),
     location: z.null(),
-    created_at: z.string().nullable(),
+    created_at: z.string(),
     free_trial_started_at: z.null(),
     free_trial_end_time: z.null(),
     suspended_at: z.null(),
@@ -23,10 +23,22 @@ export const userShape = z
     flags: z.record(z.string(), z.boolean()),
     limits: z.record(z.string(), z.string()),
   })
-  .meta({ description: 'You; much of it is the same for everybody here' });
+  .meta({
+    description: 'You; much of it is the same for everybody here',
+    examples: [
+      presentUser(
+        {
+          id: 'us-8ba226e5-93e0-4545-8363-9c16b2d68d67',
+          username: 'ada',
+          email: 'ada@example.org',
+        },
+        new Date('2026-01-01T09:00:00.000Z'),
+      ),
+    ],
+  });
 
 /** What a user sees of their account. Nobody is on trial or suspended here. */
-export function presentUser({ id, username, email }: User): z.infer<typeof userShape> {
+export function presentUser({ id, username, email }: User, since: Date) {
   return {
     id,
     uuid: id,
@@ -35,7 +47,7 @@ export function presentUser({ id, username, email }: User): z.infer<typeof userS
     fullname: username,
     company: null,
     location: null,
-    created_at: null,
+    created_at: since.toISOString(),
     free_trial_started_at: null,
     free_trial_end_time: null,
     suspended_at: null,

@@ -9,7 +9,12 @@ import { type ApiContext, fullAppOf, noteEvent } from '../context.js';
 const tags = ['Variables'];
 const ofApp = z.object({ app: z.string() });
 const ofVariable = ofApp.extend({ id: z.string() });
-const given = z.object({ name: variableName, value: variableValue });
+const given = z
+  .object({
+    name: variableName.max(64, 'must have at most 64 characters'),
+    value: variableValue,
+  })
+  .meta({ examples: [{ name: 'NODE_ENV', value: 'production' }] });
 const shape = z
   .object({ id: z.string(), name: z.string(), value: z.string() })
   .meta({ examples: [{ id: '541013a9736f7563d5050000', name: 'NODE_ENV', value: 'production' }] });
@@ -104,7 +109,11 @@ export function variableRoutes(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'Give a variable another value',
           params: ofVariable,
-          body: z.object({ variable: z.object({ value: variableValue }) }),
+          body: z.object({
+            variable: z
+              .object({ value: variableValue })
+              .meta({ examples: [{ value: 'production' }] }),
+          }),
           response: { 200: one },
         },
       },
@@ -144,7 +153,9 @@ export function variableRoutes(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'Remove several variables: all of them, or none',
           params: ofApp,
-          body: z.object({ variable_ids: z.array(z.string()).max(1_000) }),
+          body: z
+            .object({ variable_ids: z.array(z.string()).max(1_000) })
+            .meta({ examples: [{ variable_ids: ['541013a9736f7563d5050000'] }] }),
           response: { 204: z.null() },
         },
       },

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Refusal } from '../../shared/errors.js';
+import { requireShallow } from '../json.js';
 
 /** What is asked for, and how: the documented form is answered as documented, with an array of one. */
 export interface CreateRequest {
@@ -10,9 +11,11 @@ export interface CreateRequest {
 }
 
 /** The body that real clients send. */
-export const createBody = z.object({
-  migration: z.object({ destination: z.string(), dst_app_name: z.string().optional() }),
-});
+export const createBody = z
+  .object({
+    migration: z.object({ destination: z.string(), dst_app_name: z.string().optional() }),
+  })
+  .meta({ examples: [{ migration: { destination: 'osc-secnum-fr1' } }] });
 
 /** `{"migration": {"osc-secnum-fr1"}}`: no JSON, but what the documentation tells people to send. */
 const documentedForm = /^\s*\{\s*"migration"\s*:\s*\{\s*"([^"\\]+)"\s*\}\s*\}\s*$/;
@@ -38,6 +41,7 @@ export function readCreateRequest(text: string): CreateRequest {
 }
 
 function parse(text: string): unknown {
+  requireShallow(text);
   try {
     return JSON.parse(text);
   } catch {

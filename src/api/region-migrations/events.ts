@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Changes } from '../../migration/migrations.js';
 import type { ApiContext } from '../context.js';
 import { migrationOf, ofMigration } from './migration-of.js';
-import { presentMigration, presentStep } from './presenter.js';
+import { presentMigration, presentStep, stepExample } from './presenter.js';
 
 /** A version of a migration, as the id of an event. */
 const version = z
@@ -13,6 +13,17 @@ const version = z
   .pipe(z.number().positive().safe())
   .nullable()
   .catch(null);
+
+const eventsAsText = z
+  .string()
+  .describe(
+    'Events whose data is JSON: a migration for `snapshot`, a migration without its steps for `migration`, a step for `step`. The last event of a change has an `id`. A comment comes every 15 s',
+  )
+  .meta({
+    examples: [
+      [...['event: step', `data: ${JSON.stringify(stepExample)}`, 'id: 7', '', '']].join('\n'),
+    ],
+  });
 
 /**
  * A migration as server-sent events: `snapshot`, all of it, first; then `migration` (without its
@@ -30,11 +41,17 @@ export function migrationEventRoutes(context: ApiContext): FastifyPluginAsyncZod
           description:
             'First `snapshot` with all of it, then `migration` (without steps) and `step` as they change. Resumes after `Last-Event-ID`.',
           params: ofMigration,
+          response: {
+            200: {
+              description: 'The migration as it changes; ends when the client does',
+              content: { 'text/event-stream': { schema: eventsAsText } },
+            },
+          },
         },
       },
       async (request, reply) => {
         const migration = await migrationOf(context, request);
-        if (request.method === 'HEAD') return reply.type('text/event-stream').send();
+        if (request.method === 'HEAD') return reply.type('text/event-stream').send('');
         const since = version.parse(reply.sse.lastEventId);
         const gone = new AbortController();
         reply.sse.onClose(() => gone.abort());

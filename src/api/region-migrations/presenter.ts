@@ -3,7 +3,7 @@ import { type Migration, phases, type StepRecord, statuses } from '../../migrati
 
 const time = z.iso.datetime();
 
-const stepExample = {
+export const stepExample = {
   id: 'e61af2eb-52a1-4319-ae63-6934132055d9',
   name: 'Copy the databases and keep them following',
   status: 'running',

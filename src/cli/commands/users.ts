@@ -1,5 +1,7 @@
 import { Command } from 'commander';
+import { newUser } from '../../api/auth/new-user.js';
 import { accountsOf, print, withDatabaseOption } from '../operator.js';
+import { UsageError } from '../session.js';
 import { table } from '../table.js';
 
 interface Options {
@@ -12,6 +14,12 @@ const add = withDatabaseOption(new Command('add'))
   .argument('<name>')
   .argument('<email>')
   .action(async (username: string, email: string, { dir, json = false }: Options) => {
+    const given = newUser.safeParse({ username, email });
+    const [problem] = given.error?.issues ?? [];
+    if (problem) {
+      const what = problem.path[0] === 'email' ? email : username;
+      throw new UsageError(`"${what}" ${problem.message}.`);
+    }
     const user = await accountsOf(dir, (accounts) => accounts.addUser({ username, email }));
     print(json, user, [`Added ${username}. Let them in: godwit tokens add ${username} NAME`]);
   });
