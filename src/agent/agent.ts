@@ -11,6 +11,7 @@ import { AppHost } from './apps/app-host.js';
 import { Apps } from './apps/apps.js';
 import { Attachments } from './apps/attachments.js';
 import { Deployments } from './apps/deployments.js';
+import { Forwards } from './apps/forwards.js';
 import { Operations } from './apps/operations.js';
 import { Shelf } from './apps/shelf.js';
 import { Traffic } from './apps/traffic.js';
@@ -98,12 +99,24 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   });
   const operations = new Operations({ shelf, health: (app) => runtime.health(app) });
   const stacks = [hostStack];
+  const forwards = new Forwards({ file: join(dir, 'forwards.json'), edge });
   const apps = new Apps({
-    ...{ host: appHost, shelf, databases, edge, runtime, deployments, operations, stacks, logger },
+    ...{
+      host: appHost,
+      shelf,
+      databases,
+      edge,
+      runtime,
+      deployments,
+      operations,
+      stacks,
+      forwards,
+      logger,
+    },
   });
   const attachments = new Attachments({ shelf, host: appHost });
   const addons = new Addons({ shelf, databases });
-  const traffic = new Traffic({ shelf, host: appHost, edge });
+  const traffic = new Traffic({ shelf, host: appHost, edge, forwards });
   const describe = async () => ({
     name,
     agent: address(),
@@ -121,6 +134,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   await shelf.open();
   // First of all, requests can wait.
   for (const record of shelf.all()) appHost.route(record);
+  await forwards.open();
   await edge.start();
   await databases.recover();
   await deployments.recover();

@@ -80,6 +80,9 @@ export function performs(rooms: Rooms): Performs<VerbName> {
 
     hold: (input, by) => traffic.hold(input, by),
     serve: (input, by) => traffic.serve(input, by),
+    hide: (input, by) => traffic.hide(input, by),
+    revokeForward: (input, by) => traffic.revokeForward(input, by),
+    leaveForward: (input, by) => traffic.leaveForward(input, by),
     grantForward: (input, by) => traffic.grantForward(input, by),
     forward: (input, by) => traffic.forward(input, by),
     holdReport: (input) => traffic.holdReport(input),

@@ -173,8 +173,14 @@ export class ApiClient {
     return this.post(`/apps/${app}/region_migrations/plan`, { migration }, planShape);
   }
 
-  async runMigration(app: string, id: string, phase: PhaseName): Promise<void> {
-    await this.post(`/apps/${app}/region_migrations/${id}/run`, { step: phase }, nothing);
+  async runMigration(
+    app: string,
+    id: string,
+    phase: PhaseName,
+    { removeSource = false } = {},
+  ): Promise<void> {
+    const body = { step: phase, ...(removeSource && { remove_source: true }) };
+    await this.post(`/apps/${app}/region_migrations/${id}/run`, body, nothing);
   }
 
   /** Text at an address that the API gave. */

@@ -93,6 +93,12 @@ async function watchLive(
   return last;
 }
 
+/** What can be run when a migration is done. */
+export const afterwards: readonly { phase: PhaseName; title: string }[] = [
+  { phase: 'rollback', title: 'Rollback: the switch, the other way' },
+  { phase: 'complete', title: 'Complete: the end of forwarding and of the way back' },
+];
+
 /** The phases of a whole migration in order, and what each is called while it is shown. */
 export const journey: readonly { phase: PhaseName; title: string }[] = [
   { phase: 'preflight', title: 'Preflight: only looks' },

@@ -7,7 +7,7 @@ import type { Logger } from '../shared/logging.js';
 import { Feed } from './feed.js';
 import { Leadership } from './leadership.js';
 import { judge, type Migration, type PhaseName, possiblePhases } from './migration.js';
-import type { Changes, Migrations, NewMigration, Plan } from './migrations.js';
+import type { Asked, Changes, Migrations, NewMigration, Plan } from './migrations.js';
 import { makePlan } from './plan.js';
 import { type People, type Regions, Runner } from './run.js';
 import { createMigrationTables, type MigrationTables } from './schema.js';
@@ -20,6 +20,8 @@ export interface EngineParts {
   readonly databaseUrl: string;
   readonly regions: Regions & { names(): readonly string[] };
   readonly people: People;
+  /** How long a switch can be taken back, in milliseconds. */
+  readonly window: number;
   /** What whoever leads does beside, again and again. */
   readonly chores: readonly (() => Promise<void>)[];
   readonly logger: Logger;
@@ -54,8 +56,7 @@ export class Engine implements Migrations {
     this.#store = new MigrationStore(parts.db);
     this.#feed = new Feed(parts.databaseUrl, parts.logger);
     this.#leadership = new Leadership(parts.databaseUrl, parts.logger);
-    const { regions, people, logger } = parts;
-    const runner = new Runner({ store: this.#store, regions, people, logger });
+    const runner = new Runner({ ...parts, store: this.#store });
     this.#workflow = DBOS.registerWorkflow((run: Run) => runPhase(runner, run), {
       name: 'run phase',
       maxRecoveryAttempts: 1_000_000,
@@ -113,7 +114,7 @@ export class Engine implements Migrations {
     if (earlier) return earlier;
     await this.#requirePossible(wanted);
     const migration = await this.#store.create(wanted);
-    await this.#begin(migration, 'preflight', null);
+    await this.#store.begin(migration, 'preflight', { key: null });
     return migration;
   }
 
@@ -159,7 +160,8 @@ export class Engine implements Migrations {
     return migration && [migration.appId, migration.newAppId].includes(appId) ? migration : null;
   }
 
-  async run(migration: Migration, phase: PhaseName, key: string | null): Promise<void> {
+  async run(migration: Migration, phase: PhaseName, how: Asked): Promise<void> {
+    const { key } = how;
     if (await this.#store.wasAsked(migration, phase, key)) return;
     switch (judge(migration, phase)) {
       case 'nothing-to-do':
@@ -167,9 +169,10 @@ export class Engine implements Migrations {
       case 'refused':
         throw this.#refusal(migration, phase);
       case 'start':
-        if (await this.#begin(migration, phase, key)) return;
+        if (phase === 'rollback') await this.#requireStillThere(migration);
+        if (await this.#store.begin(migration, phase, how)) return;
         // Something else came first: judge again what it made of the migration.
-        return this.run(await this.#store.get(migration.id), phase, key);
+        return this.run(await this.#store.get(migration.id), phase, how);
     }
   }
 
@@ -205,11 +208,6 @@ export class Engine implements Migrations {
     }
   }
 
-  /** Notes that a phase should run; whoever leads hears of it from the database. */
-  async #begin(migration: Migration, phase: PhaseName, key: string | null): Promise<boolean> {
-    return (await this.#store.begin(migration, phase, key)) !== null;
-  }
-
   async #launch(run: Run): Promise<void> {
     await DBOS.startWorkflow(this.#workflow, { workflowID: workflowId(run) })(run);
   }
@@ -234,7 +232,10 @@ export class Engine implements Migrations {
   /** Starts the workflow of every run that should be going on and is not. */
   async #keepRunning(): Promise<void> {
     for (const migration of await this.#store.listCreated()) {
-      await this.#begin(migration, 'preflight', null);
+      await this.#store.begin(migration, 'preflight', { key: null });
+    }
+    for (const migration of await this.#store.listOverdue()) {
+      await this.#store.begin(migration, 'complete', { key: null });
     }
     for (const run of await this.#store.currentRuns()) {
       if (await isGoingOn(run)) continue;
@@ -243,6 +244,16 @@ export class Engine implements Migrations {
       const next = wasLaunched ? await this.#store.beginAgain(run) : run;
       if (next) await this.#launch(next);
     }
+  }
+
+  /** @throws Refusal `conflict` when the app has been taken further, or is about to be */
+  async #requireStillThere({ newAppId, dstAppName }: Migration): Promise<void> {
+    const onward = newAppId && (await this.#store.onward(newAppId));
+    if (!onward) return;
+    throw Refusal.conflict(
+      'moved_on',
+      `${dstAppName} is taken to ${onward.destination} by migration ${onward.id}, which is ${onward.status}. Abort that, or roll it back, first.`,
+    );
   }
 
   async #frozen({ name }: App, by: string): Promise<Refusal> {

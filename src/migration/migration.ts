@@ -3,7 +3,15 @@
  * docs/how-it-works.md.
  */
 
-export const phases = ['preflight', 'prepare', 'data', 'finalize', 'abort'] as const;
+export const phases = [
+  'preflight',
+  'prepare',
+  'data',
+  'finalize',
+  'abort',
+  'rollback',
+  'complete',
+] as const;
 export type PhaseName = (typeof phases)[number];
 
 export const statuses = [
@@ -17,6 +25,7 @@ export const statuses = [
   'aborted',
   'error',
   'done',
+  'rolled-back',
 ] as const;
 export type Status = (typeof statuses)[number];
 
@@ -61,14 +70,22 @@ export interface Migration {
   readonly phase: PhaseName | null;
   /** The phase that failed, while the status is `error` or `preflight-error`. */
   readonly failedPhase: PhaseName | null;
-  /** Whether the source app was running when finalize began; null before. */
+  /** Whether the app that served was running when the switch began; null before. */
   readonly wasStarted: boolean | null;
-  /** Until when finalize may hold requests; null unless it holds. */
+  /** Until when requests may be held; null unless they are. */
   readonly holdUntil: Date | null;
-  /** Whether a promotion may have happened in the destination. */
+  /** Whether a promotion may have happened where the app is to serve. */
   readonly promoting: boolean;
   /** When the destination took over; finalize cannot be undone from then on. */
   readonly switchedAt: Date | null;
+  /** Until when the switch can be taken back; null before it. */
+  readonly windowClosesAt: Date | null;
+  /** When the source took over again; rollback cannot be undone from then on. */
+  readonly rolledBackAt: Date | null;
+  /** When what kept the switch reversible was taken away. */
+  readonly completedAt: Date | null;
+  /** Whether the end of the window removes the source app. */
+  readonly removeSource: boolean;
   /** How the switch went; null before. */
   readonly switch: SwitchReport | null;
   readonly createdAt: Date;
@@ -78,10 +95,22 @@ export interface Migration {
 }
 
 /** What the engine reads of a migration to judge what may be asked of it. */
-export type Standing = Pick<Migration, 'status' | 'phase' | 'failedPhase' | 'switchedAt'>;
+export type Standing = Pick<
+  Migration,
+  'status' | 'phase' | 'failedPhase' | 'switchedAt' | 'windowClosesAt' | 'completedAt'
+>;
 
 /** Statuses in which a migration is over; its app may begin another. */
-export const closedStatuses: readonly Status[] = ['aborted', 'done'];
+export const closedStatuses: readonly Status[] = ['aborted', 'done', 'rolled-back'];
+
+/** Whether the phase that runs has passed its point of no return. */
+export function isCommitted({
+  phase,
+  switchedAt,
+  rolledBackAt,
+}: Pick<Migration, 'phase' | 'switchedAt' | 'rolledBackAt'>): boolean {
+  return (phase === 'rollback' ? rolledBackAt : switchedAt) !== null;
+}
 
 /** What asking for a phase comes to. */
 export type Verdict = 'start' | 'nothing-to-do' | 'refused';
@@ -89,13 +118,14 @@ export type Verdict = 'start' | 'nothing-to-do' | 'refused';
 /**
  * Whether `phase` may be run now. A failed phase may be run again; `abort` may be run until the
  * migration is over, also while another phase runs; `preflight` is asked for by clients right after
- * they create a migration, so asking again while it runs or once it succeeded is harmless.
+ * they create a migration, so asking again while it runs or once it succeeded is harmless. What was
+ * done can be rolled back until the window closes, and completed before.
  */
-export function judge(migration: Standing, phase: PhaseName): Verdict {
-  const { status, failedPhase } = migration;
+export function judge(migration: Standing, phase: PhaseName, now = new Date()): Verdict {
+  const { status, failedPhase, windowClosesAt, completedAt } = migration;
   if (phase === 'abort') {
     if (status === 'aborting' || status === 'aborted') return 'nothing-to-do';
-    return status === 'done' || migration.switchedAt !== null ? 'refused' : 'start';
+    return closedStatuses.includes(status) || migration.switchedAt !== null ? 'refused' : 'start';
   }
   if (status === 'error' && failedPhase === phase) return 'start';
   switch (phase) {
@@ -109,10 +139,19 @@ export function judge(migration: Standing, phase: PhaseName): Verdict {
       return status === 'prepared' ? 'start' : 'refused';
     case 'finalize':
       return status === 'prepared' || status === 'data-migrated' ? 'start' : 'refused';
+    case 'rollback': {
+      const isOpen = completedAt === null && windowClosesAt !== null && now < windowClosesAt;
+      return status === 'done' && isOpen ? 'start' : 'refused';
+    }
+    case 'complete':
+      if (status === 'done' && completedAt !== null) return 'nothing-to-do';
+      return status === 'done' || (status === 'error' && failedPhase === 'rollback')
+        ? 'start'
+        : 'refused';
   }
 }
 
 /** The phases that may be started now, for messages. */
-export function possiblePhases(migration: Standing): PhaseName[] {
-  return phases.filter((phase) => judge(migration, phase) === 'start');
+export function possiblePhases(migration: Standing, now = new Date()): PhaseName[] {
+  return phases.filter((phase) => judge(migration, phase, now) === 'start');
 }

@@ -14,6 +14,14 @@ export interface NewMigration {
   readonly idempotencyKey: string | null;
 }
 
+/** How a phase is asked for. */
+export interface Asked {
+  /** Under which the client may repeat the request; null for one that is not repeated. */
+  readonly key: string | null;
+  /** For `complete`: whether to remove the source app. */
+  readonly removeSource?: boolean;
+}
+
 /** What changed of a migration: itself, or steps of it, as they are now. */
 export interface Changes {
   /** Of the migration, with these changes. */
@@ -55,7 +63,7 @@ export interface Migrations {
    * Starts a phase, durably, and returns. Repeated under the same key, it does nothing.
    * @throws Refusal `conflict` when the migration's status does not allow it
    */
-  run(migration: Migration, phase: PhaseName, idempotencyKey: string | null): Promise<void>;
+  run(migration: Migration, phase: PhaseName, how: Asked): Promise<void>;
   /**
    * Follows a migration: first as it is, or, when `since` is a version of it, what has changed
    * since; then each change, whichever server makes it. Ends when `signal` fires.

@@ -61,6 +61,7 @@ function imagined({ app, source, destination, dstAppName }: NewMigration): Migra
     ...{ source, destination, dstAppName: dstAppName ?? app.name },
     ...{ status: 'created', phase: null, failedPhase: null, steps: [] },
     ...{ wasStarted: null, holdUntil: null, promoting: false, switchedAt: null, switch: null },
+    ...{ windowClosesAt: null, rolledBackAt: null, completedAt: null, removeSource: false },
     ...{ createdAt: new Date(), startedAt: null, finishedAt: null },
   };
 }

@@ -9,7 +9,7 @@ import type { Region } from '../region/region.js';
 import { messageOf, Refusal } from '../shared/errors.js';
 import { derivedId } from '../shared/ids.js';
 import type { Logger } from '../shared/logging.js';
-import type { Progress } from './migration.js';
+import { isCommitted, type Progress } from './migration.js';
 import { Pace } from './pace.js';
 import type { Step, StepContext } from './phase.js';
 import { phaseNamed } from './phases.js';
@@ -35,6 +35,8 @@ export interface RunnerParts {
   readonly store: MigrationStore;
   readonly regions: Regions;
   readonly people: People;
+  /** How long a switch can be taken back, in milliseconds. */
+  readonly window: number;
   readonly logger: Logger;
 }
 
@@ -42,12 +44,14 @@ export class Runner {
   readonly #store: MigrationStore;
   readonly #regions: Regions;
   readonly #people: People;
+  readonly #window: number;
   readonly #logger: Logger;
 
-  constructor({ store, regions, people, logger }: RunnerParts) {
+  constructor({ store, regions, people, window, logger }: RunnerParts) {
     this.#store = store;
     this.#regions = regions;
     this.#people = people;
+    this.#window = window;
     this.#logger = logger;
   }
 
@@ -79,7 +83,7 @@ export class Runner {
   /** Whether the failure of a step must be tried again rather than end the phase. */
   async mustSucceed(run: Run): Promise<boolean> {
     if (phaseNamed[run.phase].persists) return true;
-    return (await this.#store.get(run.migration)).switchedAt !== null;
+    return isCommitted(await this.#store.get(run.migration));
   }
 
   /** Takes one step back, if it was begun and not taken back yet. Tries until it succeeds. */
@@ -141,7 +145,7 @@ export class Runner {
     };
 
     const deadline =
-      doing === 'running' && step.whileHolding && migration.holdUntil && !migration.switchedAt
+      doing === 'running' && step.whileHolding && migration.holdUntil && !isCommitted(migration)
         ? AbortSignal.timeout(Math.max(0, migration.holdUntil.getTime() - Date.now()))
         : null;
     const signal = deadline ? AbortSignal.any([abort.signal, deadline]) : abort.signal;
@@ -149,7 +153,7 @@ export class Runner {
     const region = (name: string) =>
       regionNamed(this.#regions, name).onBehalfOf(run.migration, signal);
     const superseded = async () =>
-      doing === 'running' && !migration.switchedAt && !(await this.#store.isCurrent(run));
+      doing === 'running' && !isCommitted(migration) && !(await this.#store.isCurrent(run));
 
     let beating = false;
     const beat = setInterval(async () => {
@@ -186,7 +190,7 @@ export class Runner {
         remember: (facts) => this.#store.remember(run.migration, facts),
         commitSwitch: async () => {
           signal.throwIfAborted();
-          if (!(await this.#store.commitSwitch(run))) {
+          if (!(await this.#store.commitSwitch(run, this.#window))) {
             throw new Error('The migration is being aborted.');
           }
         },

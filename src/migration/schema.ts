@@ -20,7 +20,7 @@ export interface MigrationTables extends EventTables {
     failed_phase: PhaseName | null;
     /** The durable workflow that runs, or last ran, a phase: `<migration>/<run number>`. */
     run_number: Generated<number>;
-    /** Whether the source app was running when finalize began. */
+    /** Whether the app that served was running when the switch began. */
     was_started: boolean | null;
     /** Until when requests may be held. */
     hold_until: NullableTime;
@@ -28,6 +28,12 @@ export interface MigrationTables extends EventTables {
     promoting_at: NullableTime;
     /** The point of no return of finalize: from then on the destination serves. */
     switched_at: NullableTime;
+    /** Until when the switch can be taken back. */
+    window_closes_at: NullableTime;
+    /** The point of no return of rollback: from then on the source serves again. */
+    rolled_back_at: NullableTime;
+    completed_at: NullableTime;
+    remove_source: Generated<boolean>;
     switch: ColumnType<SwitchReport | null, string | null, string | null>;
     /** Counts the changes of the migration and its steps, by triggers: see {@link changeTracking}. */
     version: Generated<string>;
@@ -129,8 +135,15 @@ export async function createMigrationTables(db: Kysely<MigrationTables>): Promis
         finished_at timestamptz
       )`.execute(tx);
     await sql`
-      CREATE UNIQUE INDEX IF NOT EXISTS one_open_migration_per_app
-        ON migrations (app_id) WHERE status NOT IN ('aborted', 'done')`.execute(tx);
+      ALTER TABLE migrations
+        ADD COLUMN IF NOT EXISTS window_closes_at timestamptz,
+        ADD COLUMN IF NOT EXISTS rolled_back_at timestamptz,
+        ADD COLUMN IF NOT EXISTS completed_at timestamptz,
+        ADD COLUMN IF NOT EXISTS remove_source boolean NOT NULL DEFAULT false`.execute(tx);
+    await sql`DROP INDEX IF EXISTS one_open_migration_per_app`.execute(tx);
+    await sql`
+      CREATE UNIQUE INDEX IF NOT EXISTS one_migration_at_a_time
+        ON migrations (app_id) WHERE status NOT IN ('aborted', 'done', 'rolled-back')`.execute(tx);
     await sql`
       CREATE INDEX IF NOT EXISTS migrations_by_new_app ON migrations (new_app_id)`.execute(tx);
     await sql`

@@ -15,7 +15,7 @@ import {
   type StepStatus,
   type SwitchReport,
 } from './migration.js';
-import type { Changes, NewMigration } from './migrations.js';
+import type { Asked, Changes, NewMigration } from './migrations.js';
 import type { MigrationTables } from './schema.js';
 
 /** Facts that steps leave for later steps and for a repetition of themselves after a crash. */
@@ -190,7 +190,11 @@ export class MigrationStore {
    * Makes `phase` the one that runs, if the migration still stands as it was when that was judged.
    * @returns the run, or null when something else came first
    */
-  async begin(migration: Migration, phase: PhaseName, key: string | null): Promise<Run | null> {
+  async begin(
+    migration: Migration,
+    phase: PhaseName,
+    { key, removeSource = false }: Asked,
+  ): Promise<Run | null> {
     return this.#db.transaction().execute(async (tx) => {
       const row = await tx
         .updateTable('migrations')
@@ -201,10 +205,17 @@ export class MigrationStore {
           run_number: sql`run_number + 1`,
           started_at: sql`coalesce(started_at, now())`,
           finished_at: null,
+          // A switch back knows nothing yet of what the one before it came to.
+          ...(phase === 'rollback' &&
+            migration.status === 'done' && {
+              ...{ was_started: null, hold_until: null, promoting_at: null },
+            }),
+          ...(phase === 'complete' && { remove_source: removeSource }),
         })
         .where('id', '=', migration.id)
         .where('status', '=', migration.status)
         .where('switched_at', migration.switchedAt ? 'is not' : 'is', null)
+        .where('completed_at', 'is', null)
         .returning(['run_number'])
         .executeTakeFirst();
       if (!row) return null;
@@ -235,13 +246,14 @@ export class MigrationStore {
           status,
           failed_phase: status === 'error' || status === 'preflight-error' ? run.phase : null,
           finished_at: sql`now()`,
+          ...(run.phase === 'complete' && status === 'done' && { completed_at: sql`now()` }),
         })
         .where('id', '=', run.migration)
         .where('run_number', '=', run.number)
         .where('status', 'in', ['running', 'aborting'])
         .returningAll()
         .executeTakeFirst();
-      if (!row || !closedStatuses.includes(status)) return;
+      if (!row || !closedStatuses.includes(status) || run.phase === 'complete') return;
       await tx
         .insertInto('events')
         .values(eventRow(endOf(row)))
@@ -269,6 +281,29 @@ export class MigrationStore {
     return this.#withSteps(rows);
   }
 
+  /** Those that are done, and whose window is over. */
+  async listOverdue(): Promise<Migration[]> {
+    const rows = await this.#db
+      .selectFrom('migrations')
+      .selectAll()
+      .where('status', '=', 'done')
+      .where('completed_at', 'is', null)
+      .where('window_closes_at', '<=', sql<Date>`now()`)
+      .execute();
+    return this.#withSteps(rows);
+  }
+
+  /** A migration that took an app further, or is about to; null when none did. */
+  async onward(appId: string): Promise<Migration | null> {
+    const row = await this.#db
+      .selectFrom('migrations')
+      .selectAll()
+      .where('app_id', '=', appId)
+      .where('status', 'not in', ['aborted', 'rolled-back'])
+      .executeTakeFirst();
+    return row ? ((await this.#withSteps([row]))[0] ?? null) : null;
+  }
+
   /** The runs that should be going on. */
   async currentRuns(): Promise<Run[]> {
     const rows = await this.#db
@@ -282,13 +317,18 @@ export class MigrationStore {
   }
 
   /**
-   * Passes finalize's point of no return, unless an abort came first.
-   * @returns whether the destination serves from now on
+   * Passes the point of no return of a switch, unless an abort came first.
+   * @returns whether the other side serves from now on
    */
-  async commitSwitch(run: Run): Promise<boolean> {
+  async commitSwitch(run: Run, window: number): Promise<boolean> {
+    const closes = sql<Date>`coalesce(window_closes_at, now() + ${window} * interval '1 ms')`;
     const row = await this.#db
       .updateTable('migrations')
-      .set({ switched_at: sql`coalesce(switched_at, now())` })
+      .set(
+        run.phase === 'rollback'
+          ? { rolled_back_at: sql`coalesce(rolled_back_at, now())` }
+          : { switched_at: sql`coalesce(switched_at, now())`, window_closes_at: closes },
+      )
       .where('id', '=', run.migration)
       .where('run_number', '=', run.number)
       .returning('id')
@@ -388,6 +428,7 @@ async function openMigration(tx: Transaction<MigrationTables>, app: string) {
     .selectFrom('migrations')
     .select(['id', 'status', 'phase'])
     .select(['failed_phase as failedPhase', 'switched_at as switchedAt'])
+    .select(['window_closes_at as windowClosesAt', 'completed_at as completedAt'])
     .where('app_id', '=', app)
     .where('status', 'not in', [...closedStatuses])
     .executeTakeFirst();
@@ -483,6 +524,10 @@ function toMigration(row: MigrationRow, steps: readonly StepRow[]): Migration & 
     holdUntil: row.hold_until,
     promoting: row.promoting_at !== null,
     switchedAt: row.switched_at,
+    windowClosesAt: row.window_closes_at,
+    rolledBackAt: row.rolled_back_at,
+    completedAt: row.completed_at,
+    removeSource: row.remove_source,
     switch: row.switch,
     createdAt: row.created_at,
     startedAt: row.started_at,

@@ -122,6 +122,9 @@ export class AgentClient implements Region {
   readonly standDown = this.#verb('standDown');
   readonly hold = this.#verb('hold');
   readonly serve = this.#verb('serve');
+  readonly hide = this.#verb('hide');
+  readonly revokeForward = this.#verb('revokeForward');
+  readonly leaveForward = this.#verb('leaveForward');
   readonly grantForward = this.#verb('grantForward');
   readonly forward = this.#verb('forward');
   readonly holdReport = this.#verb('holdReport');

@@ -124,6 +124,8 @@ export const edgeMode = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('hold'), until: z.number() }),
   /** Requests go to another region's edge, `host:port`, which knows the app by `token`. */
   z.object({ kind: z.literal('forward'), address: z.string(), token: z.string() }),
+  /** No client reaches it by a host name; another edge that has its token does. */
+  z.object({ kind: z.literal('hidden') }),
 ]);
 export type EdgeMode = z.infer<typeof edgeMode>;
 
@@ -344,7 +346,8 @@ export type Following = z.infer<typeof following>;
 export const holdReport = z.object({
   mode: edgeMode.options[0].shape.kind
     .or(edgeMode.options[1].shape.kind)
-    .or(edgeMode.options[2].shape.kind),
+    .or(edgeMode.options[2].shape.kind)
+    .or(edgeMode.options[3].shape.kind),
   /** Requests that are held now. */
   holding: z.number().int(),
   /** Requests that were held. */

@@ -196,12 +196,21 @@ const databases = {
 const edge = {
   /** Requests for the app wait, for at most `budget` ms. Repeated while holding, it keeps the earlier end. */
   hold: verb({ ...app, budget: z.number().int() }),
-  /** Requests, held ones first, go to the app's own processes. */
+  /** Requests, held ones first, go to the app's own processes; it is found by its host names. */
   serve: verb(app),
+  /** No host name leads to the app any more. So it is with an app that a migration creates. */
+  hide: verb(app),
   /** Lets another region's edge forward requests for the app whatever their Host. Repeated, it gives the same. */
   grantForward: verb(app, z.object({ address: z.string(), token: z.string() })),
   /** Requests, held ones first, go to another region's edge. */
   forward: verb({ ...app, address: z.string(), token: z.string() }),
+  /** Takes the token of {@link Region.grantForward} away. */
+  revokeForward: verb(app),
+  /**
+   * From now on, also when the app is gone, requests for its host names go to another region's
+   * edge, until `until` (ms since the epoch) or until another app has the name.
+   */
+  leaveForward: verb({ ...app, address: z.string(), token: z.string(), until: z.number() }),
   holdReport: verb(app, model.holdReport),
 };
 

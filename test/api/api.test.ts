@@ -18,6 +18,7 @@ import { type Agent, startAgent } from '../../src/agent/agent.js';
 import { Accounts } from '../../src/api/auth/accounts.js';
 import type { AccountTables } from '../../src/api/auth/schema.js';
 import { Signer } from '../../src/api/auth/signer.js';
+import { windowLength } from '../../src/migration/window.js';
 import { Registry } from '../../src/region/registry.js';
 import {
   type EmbeddedPostgresql,
@@ -61,6 +62,7 @@ beforeAll(async () => {
       { name: 'gone', url: `http://127.0.0.1:${await freePort()}`, token: agentToken },
     ]),
     requestsPerMinute: 100_000,
+    window: windowLength,
     publicUrl: null,
   });
   pool = new pg.Pool({ connectionString: postgresql.url });

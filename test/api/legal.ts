@@ -20,7 +20,11 @@ const transitions: Record<string, readonly string[]> = {
   aborting: ['aborted', 'error abort'],
   'error abort': ['aborting'],
   aborted: [],
-  done: [],
+  done: ['running rollback', 'running complete'],
+  'running rollback': ['rolled-back', 'error rollback'],
+  'error rollback': ['running rollback', 'running complete'],
+  'rolled-back': [],
+  'running complete': ['done'],
 };
 
 /** The phases whose steps are all done in a status, for certain. */
@@ -30,6 +34,7 @@ export const finishedIn: Record<string, readonly string[]> = {
   'data-migrated': ['preflight', 'prepare', 'data'],
   aborted: ['abort'],
   done: ['preflight', 'prepare', 'finalize'],
+  'rolled-back': ['preflight', 'prepare', 'finalize', 'rollback'],
 };
 
 /** What may be asked for in a status, apart from what failed in it. */
@@ -38,7 +43,8 @@ export const possibleIn: Record<string, readonly string[]> = {
   running: ['abort'],
   aborting: [],
   aborted: [],
-  done: [],
+  done: ['rollback', 'complete'],
+  'rolled-back': [],
   error: ['abort'],
   'preflight-error': ['preflight', 'abort'],
   'preflight-success': ['prepare', 'abort'],

@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { type Agent, startAgent } from '../../src/agent/agent.js';
 import { Accounts } from '../../src/api/auth/accounts.js';
 import type { AccountTables } from '../../src/api/auth/schema.js';
+import { windowLength } from '../../src/migration/window.js';
 import { type RegionEntry, Registry } from '../../src/region/registry.js';
 import { startServer } from '../../src/server/server.js';
 import { newSecret } from '../../src/shared/ids.js';
@@ -18,6 +19,7 @@ export async function startStage({
   regions = ['here', 'there'] as readonly [string, string],
   /** Stands between the server and an agent. */
   via = async (entry: RegionEntry): Promise<RegionEntry> => entry,
+  window = windowLength,
 } = {}) {
   const logger = pino({ level: 'silent' });
   const dir = await mkdtemp(join(tmpdir(), 'godwit-platform-'));
@@ -39,7 +41,7 @@ export async function startStage({
   ]);
   const server = await startServer({
     ...{ host: '127.0.0.1', port: 0, database: { url: database.url }, token, logger, registry },
-    requestsPerMinute: 100_000,
+    ...{ requestsPerMinute: 100_000, window },
     publicUrl: null,
   });
   const pool = new pg.Pool({ connectionString: database.url });

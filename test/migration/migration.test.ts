@@ -12,9 +12,17 @@ import {
 } from '../../src/migration/migration.js';
 import { phaseNamed } from '../../src/migration/phases.js';
 
+const later = new Date(Date.now() + 3_600_000);
+
+const standing = (status: Status, more: Partial<Standing> = {}): Standing => ({
+  ...{ status, phase: null, failedPhase: null },
+  ...{ switchedAt: null, windowClosesAt: null, completedAt: null },
+  ...more,
+});
+
 /** A migration as the state machine sees it, with what the engine does to it when a run begins and ends. */
 class Model {
-  standing: Standing = { status: 'created', phase: null, failedPhase: null, switchedAt: null };
+  standing: Standing = standing('created');
 
   begin(phase: PhaseName): void {
     const status = phase === 'abort' ? 'aborting' : 'running';
@@ -26,20 +34,17 @@ class Model {
     if (!phase) return;
     const status = success ? phaseNamed[phase].success : phaseNamed[phase].failure;
     this.standing = { ...this.standing, status, failedPhase: success ? null : phase };
+    if (!success) return;
+    if (phase === 'finalize') {
+      this.standing = { ...this.standing, switchedAt: new Date(), windowClosesAt: later };
+    }
+    if (phase === 'complete') this.standing = { ...this.standing, completedAt: new Date() };
   }
 
   get isRunning(): boolean {
     return this.standing.status === 'running' || this.standing.status === 'aborting';
   }
 }
-
-const standing = (status: Status, more: Partial<Standing> = {}): Standing => ({
-  status,
-  phase: null,
-  failedPhase: null,
-  switchedAt: null,
-  ...more,
-});
 
 describe('what may be asked of a migration', () => {
   it.each([
@@ -80,6 +85,18 @@ describe('what may be asked of a migration', () => {
     expect(judge(switched, 'abort')).toBe('refused');
   });
 
+  it('rolls back within the window, and completes once', () => {
+    const done = standing('done', { switchedAt: new Date(), windowClosesAt: later });
+    expect(possiblePhases(done)).toEqual(['rollback', 'complete']);
+    expect(possiblePhases({ ...done, windowClosesAt: new Date(0) })).toEqual(['complete']);
+    const completed = { ...done, completedAt: new Date() };
+    expect(possiblePhases(completed)).toEqual([]);
+    expect(judge(completed, 'complete')).toBe('nothing-to-do');
+    const failed = { ...done, status: 'error' as const, failedPhase: 'rollback' as const };
+    expect(possiblePhases(failed)).toEqual(['rollback', 'complete']);
+    expect(possiblePhases(standing('rolled-back'))).toEqual([]);
+  });
+
   it('keeps its promises whatever is asked in whatever order', () => {
     const move = fc.oneof(
       fc.record({ ask: fc.constantFrom(...phases) }),
@@ -93,7 +110,11 @@ describe('what may be asked of a migration', () => {
           const before = model.standing;
           if ('ask' in step) {
             if (judge(before, step.ask) !== 'start') continue;
-            expect(closedStatuses).not.toContain(before.status);
+            const after: readonly PhaseName[] = ['rollback', 'complete'];
+            if (!after.includes(step.ask)) expect(closedStatuses).not.toContain(before.status);
+            else expect(succeeded).toContain('finalize');
+            if (step.ask === 'rollback') expect(succeeded).not.toContain('complete');
+            expect(before.status).not.toBe('rolled-back');
             if (step.ask !== 'abort') expect(model.isRunning).toBe(false);
             if (step.ask === 'prepare') expect(succeeded).toContain('preflight');
             if (step.ask === 'data' || step.ask === 'finalize') {
@@ -107,7 +128,9 @@ describe('what may be asked of a migration', () => {
           expect(statuses).toContain(model.standing.status);
           const open = !closedStatuses.includes(model.standing.status);
           const abortable = judge(model.standing, 'abort') !== 'refused';
-          if (open) expect(abortable).toBe(true);
+          if (open) expect(abortable).toBe(model.standing.switchedAt === null);
+          // Whoever is not at rest for good can always go on.
+          if (open && !model.isRunning) expect(possiblePhases(model.standing)).not.toEqual([]);
         }
       }),
     );

@@ -47,12 +47,15 @@ export class AppHost {
   route(record: AppRecord): void {
     const { shelf, edge, runtime, region } = this.#parts;
     // An app that is moved within the region has the same domains as the one that came of it.
-    const older = shelf.all().filter(({ createdAt }) => createdAt < record.createdAt);
+    const older = shelf
+      .all()
+      .filter(({ createdAt, edge }) => createdAt < record.createdAt && edge.kind !== 'hidden');
     const claimed = new Set(older.flatMap(({ domains }) => domains.map(({ name }) => name)));
     const domains = record.domains.map(({ name }) => name).filter((name) => !claimed.has(name));
     edge.setRoute({
       app: record.id,
-      hostnames: [`${record.name}.${region}.localhost`, ...domains],
+      hostnames:
+        record.edge.kind === 'hidden' ? [] : [`${record.name}.${region}.localhost`, ...domains],
       canonical: record.domains.find(({ canonical }) => canonical)?.name ?? null,
       settings: record.settings,
       certificates: new Map(record.domains.flatMap(({ name, tls }) => (tls ? [[name, tls]] : []))),
@@ -60,6 +63,14 @@ export class AppHost {
       backends: runtime.backends(record.id),
       forwardToken: record.forwardToken,
     });
+  }
+
+  /** The host names by which clients know the app, and the certificates that they are shown. */
+  reachedBy({ name, domains }: AppRecord) {
+    return {
+      hostnames: [`${name}.${this.#parts.region}.localhost`, ...domains.map(({ name }) => name)],
+      certificates: domains.flatMap(({ name, tls }) => (tls ? [{ name, tls }] : [])),
+    };
   }
 
   /** Writes what the edge has to say of requests to the app's log. */

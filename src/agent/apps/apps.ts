@@ -11,6 +11,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import type { Behalf, Performs } from '../verbs.js';
 import type { AppHost } from './app-host.js';
 import type { Deployments } from './deployments.js';
+import type { Forwards } from './forwards.js';
 import type { Operations } from './operations.js';
 import { type AppRecord, newAppRecord } from './record.js';
 import type { Shelf } from './shelf.js';
@@ -48,6 +49,7 @@ export interface AppsParts {
   readonly runtime: Runtime;
   readonly deployments: Deployments;
   readonly operations: Operations;
+  readonly forwards: Forwards;
   readonly logger: Logger;
   /** What an app can be built for here. */
   readonly stacks: readonly z.infer<typeof stack>[];
@@ -245,8 +247,18 @@ export class Apps implements Verbs {
     });
   }
 
+  /** Whoever starts an app that no client can reach wants it to be reached; a migration says when. */
   async start({ app }: { app: string }, by: Behalf) {
-    await this.#run(app, by, true, (record) => this.#parts.host.run(record));
+    await this.#parts.shelf.change(
+      app,
+      by,
+      (record) => ({
+        ...record,
+        started: true,
+        edge: by === null && record.edge.kind === 'hidden' ? { kind: 'serve' } : record.edge,
+      }),
+      (record) => this.#parts.host.run(record),
+    );
     return null;
   }
 
@@ -293,10 +305,11 @@ export class Apps implements Verbs {
   }
 
   async #remove(app: string, by: Behalf): Promise<void> {
-    const { shelf, edge, runtime, databases, deployments } = this.#parts;
+    const { shelf, edge, runtime, databases, deployments, forwards } = this.#parts;
     await deployments.cancel(app);
     await shelf.remove(app, by, async ({ id, addons }) => {
       edge.removeRoute(id);
+      forwards.route();
       await runtime.stop(this.#place(id));
       runtime.forget(id);
       await deployments.forgetCache(id);

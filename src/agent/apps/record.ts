@@ -44,7 +44,7 @@ export function newAppRecord(
     frozenBy: given.madeBy,
     createdAt: now,
     updatedAt: now,
-    edge: { kind: 'serve' },
+    edge: { kind: given.madeBy === null ? 'serve' : 'hidden' },
     forwardToken: null,
     buildGrants: [],
     deleting: false,

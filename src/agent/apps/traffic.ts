@@ -2,9 +2,19 @@ import { newSecret } from '../../shared/ids.js';
 import type { Edge } from '../edge/edge.js';
 import type { Behalf, Performs } from '../verbs.js';
 import type { AppHost } from './app-host.js';
+import type { Forwards } from './forwards.js';
 import type { Shelf } from './shelf.js';
 
-type Verbs = Performs<'hold' | 'serve' | 'grantForward' | 'forward' | 'holdReport'>;
+type Verbs = Performs<
+  | 'hold'
+  | 'serve'
+  | 'hide'
+  | 'grantForward'
+  | 'revokeForward'
+  | 'forward'
+  | 'leaveForward'
+  | 'holdReport'
+>;
 
 /** How long a hold waits for requests that the app is answering, in milliseconds. */
 const drainTime = 10_000;
@@ -14,11 +24,13 @@ export class Traffic implements Verbs {
   readonly #shelf: Shelf;
   readonly #host: AppHost;
   readonly #edge: Edge;
+  readonly #forwards: Forwards;
 
-  constructor(parts: { shelf: Shelf; host: AppHost; edge: Edge }) {
+  constructor(parts: { shelf: Shelf; host: AppHost; edge: Edge; forwards: Forwards }) {
     this.#shelf = parts.shelf;
     this.#host = parts.host;
     this.#edge = parts.edge;
+    this.#forwards = parts.forwards;
   }
 
   /** Returns when the app has answered what it had been passed before, or took too long to. */
@@ -42,6 +54,42 @@ export class Traffic implements Verbs {
       by,
       (record) => ({ ...record, edge: { kind: 'serve' } }),
       async (record) => this.#host.route(record),
+    );
+    return null;
+  }
+
+  async hide({ app }: { app: string }, by: Behalf) {
+    await this.#shelf.change(
+      app,
+      by,
+      (record) => ({ ...record, edge: { kind: 'hidden' } }),
+      async (record) => this.#host.route(record),
+    );
+    return null;
+  }
+
+  async revokeForward({ app }: { app: string }, by: Behalf) {
+    await this.#shelf.change(
+      app,
+      by,
+      (record) => ({ ...record, forwardToken: null }),
+      async (record) => this.#host.route(record),
+    );
+    return null;
+  }
+
+  async leaveForward(
+    input: { app: string; address: string; token: string; until: number },
+    by: Behalf,
+  ) {
+    const { app, address, token, until } = input;
+    await this.#shelf.change(
+      app,
+      by,
+      (record) => record,
+      async (record) => {
+        await this.#forwards.leave({ ...this.#host.reachedBy(record), app, address, token, until });
+      },
     );
     return null;
   }

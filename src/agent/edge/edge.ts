@@ -103,6 +103,12 @@ export class Edge {
     if (others) this.#doors.forgetSessions();
   }
 
+  /** Whether a host name leads to another app than this one. */
+  isKnown(hostname: string, app: string): boolean {
+    const entrance = this.#hosts.get(hostname);
+    return entrance !== undefined && entrance.route.app !== app;
+  }
+
   removeRoute(app: string): void {
     const entrance = this.#apps.get(app);
     if (!entrance) return;

@@ -40,6 +40,8 @@ export const migrationShape = z
     finished_at: time.nullable().describe('Null while a phase runs'),
     steps: z.array(stepShape),
     created_at: time,
+    window_closes_at: time.nullable().describe('Until when `rollback` is possible; null before'),
+    completed_at: time.nullable().describe('When nothing but the result was left of it'),
     phase: z.enum(phases).nullable().describe('The one that runs, or ran last'),
     failed_phase: z.enum(phases).nullable(),
     switch: z
@@ -64,6 +66,8 @@ export const migrationShape = z
         finished_at: null,
         steps: [stepExample],
         created_at: '2026-01-01T09:30:51.300Z',
+        window_closes_at: null,
+        completed_at: null,
         phase: 'data',
         failed_phase: null,
         switch: null,
@@ -87,6 +91,8 @@ export function presentMigration(migration: Migration): MigrationJson {
     finished_at: migration.finishedAt?.toISOString() ?? null,
     steps: migration.steps.map(presentStep),
     created_at: migration.createdAt.toISOString(),
+    window_closes_at: migration.windowClosesAt?.toISOString() ?? null,
+    completed_at: migration.completedAt?.toISOString() ?? null,
     phase: migration.phase,
     failed_phase: migration.failedPhase,
     switch: migration.switch && {

@@ -2,7 +2,7 @@ import { type FastifyPluginAsyncZod, validatorCompiler } from 'fastify-type-prov
 import { z } from 'zod';
 import { phases } from '../../migration/migration.js';
 import { userOf } from '../auth/authenticate.js';
-import { type ApiContext, type Asking, appOf, fullAppOf } from '../context.js';
+import { type ApiContext, type Asking, appOf, fullAppOf, requireOwner } from '../context.js';
 import { createBody, readCreateRequest } from './dialect.js';
 import { migrationEventRoutes } from './events.js';
 import { migrationOf, ofApp, ofMigration } from './migration-of.js';
@@ -55,14 +55,22 @@ export function regionMigrationRoutes(context: ApiContext): FastifyPluginAsyncZo
           summary: 'Run a phase of a migration, or abort it',
           params: ofMigration,
           headers: mayRepeat,
-          body: z.object({ step: z.enum(phases) }),
+          body: z.object({
+            step: z.enum(phases),
+            remove_source: z
+              .boolean()
+              .default(false)
+              .describe('For `complete`: removes the source application; by its owner'),
+          }),
           response: { 204: z.null() },
         },
       },
       async (request, reply) => {
-        await fullAppOf(context, request);
+        const { app } = await fullAppOf(context, request);
+        const { step, remove_source: removeSource } = request.body;
+        if (removeSource) requireOwner(request, app);
         const key = request.headers['idempotency-key'] ?? null;
-        await migrations.run(await migrationOf(context, request), request.body.step, key);
+        await migrations.run(await migrationOf(context, request), step, { key, removeSource });
         return reply.status(204).send(null);
       },
     );

@@ -12,6 +12,7 @@ interface Options {
   readonly tokenFile: string;
   readonly publicUrl?: string;
   readonly requestsPerMinute: number;
+  readonly windowDays: number;
 }
 
 export const server = new Command('server')
@@ -25,6 +26,12 @@ export const server = new Command('server')
   .requiredOption('--token-file <file>', 'holds the API token of the first user')
   .option('--public-url <url>', 'where clients reach it, when not where it listens')
   .option('--requests-per-minute <count>', 'that one token may make', countUpTo(1_000_000), 600)
+  .option(
+    '--window-days <days>',
+    'for how long a migration can be rolled back',
+    countUpTo(3650),
+    30,
+  )
   .action(async (options: Options) => {
     const ended = untilToldToEnd();
     const { Registry } = await import('../../region/registry.js');
@@ -39,6 +46,7 @@ export const server = new Command('server')
       registry: await Registry.read(options.regionsFile),
       token: (await readFile(options.tokenFile, 'utf8')).trim(),
       requestsPerMinute: options.requestsPerMinute,
+      window: options.windowDays * 24 * 3_600_000,
       publicUrl: options.publicUrl ?? null,
       logger,
     });

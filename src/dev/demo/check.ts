@@ -40,10 +40,23 @@ export async function compareDatabases(
     return {
       source: await holding(source),
       destination: await holding(destination),
-      lostWrites: await lostWrites(destination, acknowledged),
+      lostWrites: await lostIn(destination, acknowledged),
     };
   } finally {
     await Promise.all([source.end(), destination.end()]);
+  }
+}
+
+/** Counts acknowledged writes that a database does not have exactly once. */
+export async function lostWrites(
+  url: string,
+  { acknowledged }: Pick<TrafficReport, 'acknowledged'>,
+): Promise<number> {
+  const client = await connect(url);
+  try {
+    return await lostIn(client, acknowledged);
+  } finally {
+    await client.end();
   }
 }
 
@@ -62,7 +75,7 @@ async function holding(client: pg.Client): Promise<Holding> {
   return { rows: Number(rows[0]?.rows), checksum: rows[0]?.checksum ?? '' };
 }
 
-async function lostWrites(
+async function lostIn(
   client: pg.Client,
   acknowledged: TrafficReport['acknowledged'],
 ): Promise<number> {

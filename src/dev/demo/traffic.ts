@@ -24,6 +24,7 @@ const places = ['Wadden Sea', 'Yalu Jiang', 'Miranda'];
 export class Traffic {
   readonly #pool: Pool;
   readonly #host: string;
+  readonly #group: string;
   readonly #stopping = new AbortController();
   readonly #acknowledged: { client: string; number: number }[] = [];
   readonly #failures: string[] = [];
@@ -32,15 +33,19 @@ export class Traffic {
   #failed = 0;
   #longestWait = 0;
 
-  /** @param edge such as `http://127.0.0.1:8080` */
-  constructor(edge: string, host: string) {
+  /**
+   * @param edge such as `http://127.0.0.1:8080`
+   * @param group of the clients, in their names
+   */
+  constructor(edge: string, host: string, group = 'demo') {
     this.#pool = new Pool(edge, { connections: writers + readers, headersTimeout: 120_000 });
     this.#host = host;
+    this.#group = group;
   }
 
   start(): void {
     const names = (kind: string, count: number) =>
-      Array.from({ length: count }, (_, index) => `${kind}-${index + 1}`);
+      Array.from({ length: count }, (_, index) => `${this.#group}-${kind}-${index + 1}`);
     this.#clients = Promise.all([
       ...names('writer', writers).map((client) => this.#write(client)),
       ...names('reader', readers).map((_, index) => this.#read(index)),

@@ -1,6 +1,7 @@
 import { bytes } from '../../shared/bytes.js';
-import { keepFollowing } from '../follow.js';
 import type { Step } from '../phase.js';
+import { keepFollowing } from '../switch/keep-following.js';
+import { there } from '../switch/way.js';
 
 /** Every database becomes followed by its twin, all side by side, while the app stays up. */
 export const copyDatabases: Step = {
@@ -13,5 +14,5 @@ export const copyDatabases: Step = {
         `${product} ${version}, ${bytes(size)}, while the app goes on; then it is followed.`,
     );
   },
-  run: keepFollowing,
+  run: (context) => keepFollowing(context, there),
 };

@@ -1,13 +1,28 @@
 import { dataSteps } from '../data/data.js';
 import type { Phase } from '../phase.js';
-import { checkDatabases } from './check-databases.js';
+import { checkDatabases } from '../switch/check-databases.js';
+import { holdRequests } from '../switch/hold-requests.js';
+import { redirectRequests } from '../switch/redirect-requests.js';
+import { startApp } from '../switch/start-app.js';
+import { stopApp } from '../switch/stop-app.js';
+import { switchDatabases } from '../switch/switch-databases.js';
+import { there } from '../switch/way.js';
 import { followBack } from './follow-back.js';
 import { handOver } from './hand-over.js';
-import { holdRequests } from './hold-requests.js';
-import { redirectRequests } from './redirect-requests.js';
-import { startNewApp } from './start-new-app.js';
-import { stopSourceApp } from './stop-source-app.js';
-import { switchDatabases } from './switch-databases.js';
+
+const steps = {
+  checkDatabases: checkDatabases(there),
+  holdRequests: holdRequests(there),
+  stopSourceApp: stopApp('Stop the source application', there),
+  switchDatabases: switchDatabases(there),
+  startNewApp: startApp(({ destination }) => `Start the application on ${destination}`, there),
+  redirectRequests: redirectRequests(
+    ({ destination }) => `Redirect requests to ${destination}`,
+    there,
+  ),
+  handOver,
+  followBack,
+};
 
 /** The switch. Without a `data` phase before it, the databases are copied first. */
 export const finalize: Phase = {
@@ -16,13 +31,6 @@ export const finalize: Phase = {
   failure: 'error',
   steps: (migration) => ({
     ...(migration.steps.some(({ phase }) => phase === 'data') ? {} : dataSteps),
-    checkDatabases,
-    holdRequests,
-    stopSourceApp,
-    switchDatabases,
-    startNewApp,
-    redirectRequests,
-    handOver,
-    followBack,
+    ...steps,
   }),
 };

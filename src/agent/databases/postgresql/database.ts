@@ -23,7 +23,6 @@ import {
   createGrant,
   currentPosition,
   dropForeignGrants,
-  dropGrant,
   ensureLogin,
   followerName,
   lagAndSize,
@@ -165,12 +164,13 @@ export class PostgresqlDatabase implements Database {
   }
 
   async revokeFollow(follower: string): Promise<void> {
-    const grant = this.#record.grants.find((one) => one.follower === follower);
-    if (!grant) return;
+    const grants = this.#record.grants.filter((one) => one.follower !== follower);
     if (this.#record.role === 'primary' && !this.#record.fenced) {
-      await this.#query((client) => dropGrant(client, grant.name));
+      // The follower's role and slot, and roles that came along from a former primary.
+      const kept = grants.map(({ name }) => name);
+      await this.#query((client) => dropForeignGrants(client, kept));
     }
-    await this.#write({ grants: this.#record.grants.filter((one) => one !== grant) });
+    await this.#write({ grants });
     if (await this.#cluster.exists()) await this.#configure();
     await this.#cluster.reload();
   }

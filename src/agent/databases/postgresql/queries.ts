@@ -46,7 +46,7 @@ export async function createGrant(
 }
 
 /** Ends the follower's session, and takes away its slot and role. */
-export async function dropGrant(client: pg.Client, name: string): Promise<void> {
+async function dropGrant(client: pg.Client, name: string): Promise<void> {
   await until(
     async () => {
       await client.query(
@@ -66,7 +66,7 @@ export async function dropGrant(client: pg.Client, name: string): Promise<void> 
   );
 }
 
-/** What was promoted still has the roles that its former primary had made for its followers. */
+/** Takes away all grants but those named: what was promoted still has the roles of its former primary's followers. */
 export async function dropForeignGrants(client: pg.Client, own: readonly string[]): Promise<void> {
   const { rows } = await client.query<{ rolname: string }>(
     'SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1) AND rolname <> ALL ($2)',

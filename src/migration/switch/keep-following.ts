@@ -1,23 +1,23 @@
-import type { Following } from '../region/model.js';
-import { bytes } from '../shared/bytes.js';
-import { until } from '../shared/until.js';
-import type { DatabasePair } from './databases.js';
-import { databasePairs } from './databases.js';
-import type { StepContext } from './phase.js';
+import type { Following } from '../../region/model.js';
+import { bytes } from '../../shared/bytes.js';
+import { until } from '../../shared/until.js';
+import { type DatabasePair, databasePairs } from '../databases.js';
+import type { StepContext } from '../phase.js';
+import type { Way } from './way.js';
 
 /** A copy of a very large database takes long; it has failed when nothing has moved for this long. */
 const stalled = 30 * 60_000;
 
 /**
- * Makes every twin follow its database and waits until all of them keep up. Those that do already
- * are left alone. The databases are copied side by side; the app stays up.
+ * Makes the databases of the one side follow those of the other and waits until all of them keep
+ * up. Those that do already are left alone. They are copied side by side; the app stays up.
  */
-export async function keepFollowing(context: StepContext): Promise<void> {
+export async function keepFollowing(context: StepContext, way: Way): Promise<void> {
   const pairs = await databasePairs(context);
   const states = new Map<string, Following>();
   await Promise.all(
     pairs.map((pair) =>
-      followOne(context, pair, (state) => {
+      followOne(context, way, pair, (state) => {
         states.set(pair.twin, state);
         context.progress(total(states));
       }),
@@ -27,17 +27,25 @@ export async function keepFollowing(context: StepContext): Promise<void> {
 }
 
 async function followOne(
-  { migration, source, destination, signal, log }: StepContext,
-  { addon, old, twin }: DatabasePair,
+  context: StepContext,
+  way: Way,
+  pair: DatabasePair,
   seen: (state: Following) => void,
 ): Promise<void> {
-  const endpoint = await source.grantFollow({ database: old, follower: migration.id });
-  await destination.follow({ database: twin, endpoint });
+  const { migration, signal, log } = context;
+  const [from, to] = [way.from(context), way.to(context)];
+  const { addon } = pair;
+  const endpoint = await from.region.grantFollow({
+    database: from.database(pair),
+    follower: migration.id,
+  });
+  const database = to.database(pair);
+  await to.region.follow({ database, endpoint });
   let before = '';
   let movedAt = Date.now();
   const state = await until(
     async () => {
-      const now = await destination.following({ database: twin });
+      const now = await to.region.following({ database });
       seen(now);
       if (now.stage === 'failed') throw new Error(`${addon.product}: ${now.reason}`);
       const sight = JSON.stringify(now);

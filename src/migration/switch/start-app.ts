@@ -1,0 +1,29 @@
+import { until } from '../../shared/until.js';
+import { orGone } from '../or-gone.js';
+import type { Step } from '../phase.js';
+import type { Way } from './way.js';
+
+/** Starts the app that is to serve and waits until it is healthy, or it is clear that it will not be. */
+export const startApp = (title: Step['title'], way: Way): Step => ({
+  title,
+  whileHolding: true,
+  async run(context) {
+    const { migration, signal, log } = context;
+    const { region, app } = way.to(context);
+    if (!migration.wasStarted) return log('It was stopped, and stays stopped.');
+    await region.start({ app });
+    await until(
+      async () => {
+        const { state, reason } = await region.health({ app });
+        if (state === 'unhealthy') throw new Error(reason ?? 'The app does not become healthy.');
+        return state === 'healthy';
+      },
+      { timeout: Number.POSITIVE_INFINITY, every: 25, signal, what: 'the app to be healthy' },
+    );
+    log('It is healthy.');
+  },
+  async undo(context) {
+    const { region, app } = way.to(context);
+    await orGone(region.stop({ app }));
+  },
+});

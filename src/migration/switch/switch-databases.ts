@@ -1,0 +1,48 @@
+import { databasePairs } from '../databases.js';
+import { orGone } from '../or-gone.js';
+import type { Step } from '../phase.js';
+import type { Way } from './way.js';
+
+/**
+ * The switchover: fence the primary, let the follower replay all of it, promote. All databases of
+ * the app side by side. There are never two writable primaries: none is promoted before every
+ * fence holds, and none is unfenced before its follower can no longer be one.
+ */
+export const switchDatabases = (way: Way): Step => ({
+  title: 'Switch the databases',
+  whileHolding: true,
+  async run(context) {
+    const { migration, remember, log } = context;
+    const [from, to] = [way.from(context), way.to(context)];
+    const pairs = await databasePairs(context);
+    const positions = new Map<string, string>();
+    await Promise.all(
+      pairs.map(async (pair) => {
+        const position = await from.region.fence({ database: from.database(pair) });
+        positions.set(pair.old, position);
+        const timeout = Math.max(0, (migration.holdUntil?.getTime() ?? 0) - Date.now());
+        await to.region.waitFor({ database: to.database(pair), position, timeout });
+      }),
+    );
+    await remember({ promotingAt: new Date() });
+    await Promise.all(pairs.map((pair) => to.region.promote({ database: to.database(pair) })));
+    for (const { addon, old } of pairs) {
+      log(`${addon.product} ${addon.version} switched at ${positions.get(old)}.`);
+    }
+  },
+  async undo(context) {
+    const { migration, remember, log } = context;
+    const [from, to] = [way.from(context), way.to(context)];
+    const pairs = await databasePairs(context);
+    if (migration.promoting) {
+      await Promise.all(
+        pairs.map((pair) => orGone(to.region.standDown({ database: to.database(pair) }))),
+      );
+    }
+    await Promise.all(pairs.map((pair) => from.region.unfence({ database: from.database(pair) })));
+    await remember({ promotingAt: null });
+    log(
+      `The databases of ${from.region.name} take writes again${migration.promoting ? '; those that were to take over will be copied anew' : ''}.`,
+    );
+  },
+});
