@@ -23,7 +23,7 @@ export interface Authority {
   /** A certificate for host names, without those of its issuers, and its key. */
   issue(names: readonly string[], wish?: Wish): Promise<DomainTls>;
   /** An authority that this one vouches for. */
-  delegate(name: string): Promise<Authority>;
+  delegate(name: string, wish?: Wish): Promise<Authority>;
 }
 
 /** An authority that nobody vouches for. */
@@ -68,9 +68,9 @@ function authority(own: x509.X509Certificate, signingKey: webcrypto.CryptoKey): 
         key: x509.PemConverter.encode(exported, 'PRIVATE KEY'),
       };
     },
-    async delegate(name) {
+    async delegate(name, wish = {}) {
       const constraint = new x509.BasicConstraintsExtension(true, undefined, true);
-      const { certificate, key } = await sign(`CN=${name}`, [constraint], {});
+      const { certificate, key } = await sign(`CN=${name}`, [constraint], wish);
       return authority(certificate, key);
     },
   };

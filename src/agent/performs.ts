@@ -65,6 +65,7 @@ export function performs(rooms: Rooms): Performs<VerbName> {
     removeAddon: (input, by) => addons.removeAddon(input, by),
 
     inspect: (input) => databases.inspect(input),
+    provides: (input) => databases.provides(input),
     grantFollow: (input) => databases.grantFollow(input),
     revokeFollow: (input) => databases.revokeFollow(input),
     follow: (input) => databases.follow(input),

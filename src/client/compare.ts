@@ -9,17 +9,29 @@ type Item = z.infer<typeof item>;
 /** Everything that the platform API shows of an app, part by part. */
 export type Picture = Readonly<Record<string, readonly Item[]>>;
 
-/** Parts that are lists: where they are, under which key, and what their items are called by. */
-const lists = [
+/** A part that is a list: where it is, under which key, and what its items are called by. */
+interface List {
+  readonly part: string;
+  readonly key?: string;
+  readonly name: string;
+  /** What else must differ. */
+  readonly apart?: readonly string[];
+}
+
+const lists: readonly List[] = [
   { part: 'containers', name: 'name' },
-  { part: 'addons', name: 'addon_provider' },
+  {
+    part: 'addons',
+    name: 'addon_provider',
+    apart: ['provisioned_at', 'created_at', 'updated_at'], // it is provisioned anew
+  },
   { part: 'domains', name: 'name' },
   { part: 'collaborators', name: 'email' },
-  { part: 'notifiers', name: 'name' },
+  { part: 'notifiers', name: 'name', apart: ['app'] },
   { part: 'alerts', name: 'container_type' },
   { part: 'log_drains', key: 'drains', name: 'url' },
   { part: 'autoscalers', name: 'container_type' },
-] as const;
+];
 
 /** What must differ: ids, addresses, and how the two apps stand at the moment. */
 const own = new Set([
@@ -28,9 +40,6 @@ const own = new Set([
 ]);
 /** Nothing of these parts is left out but ids: their names and times came along. */
 const ids = new Set(['id', 'app_id', 'addon_id', 'resource_id', 'links']);
-/** An addon is provisioned anew. */
-const ofAddons = new Set([...ids, 'provisioned_at', 'created_at', 'updated_at']);
-
 /** Looks at an app by all that the platform API shows of it, but for invitations that are pending. */
 export async function takePicture(client: ApiClient, ref: string): Promise<Picture> {
   const path = `/apps/${ref}`;
@@ -46,12 +55,12 @@ export async function takePicture(client: ApiClient, ref: string): Promise<Pictu
       .parse(await read('/variables', 'variables'))
       .map((one) => without(one, ids)),
   };
-  for (const { part, ...list } of lists) {
-    const key = 'key' in list ? list.key : part;
+  for (const { part, key = part, apart = [] } of lists) {
     const items = z.array(item).parse(await read(`/${part}`, key));
+    const different = new Set([...ids, ...apart]);
     picture[part] = items
       .filter(({ status }) => status !== 'pending')
-      .map((one) => without(one, part === 'addons' ? ofAddons : ids));
+      .map((one) => without(one, different));
   }
   const addons = z.array(z.object({ id: z.string() })).parse(await read('/addons', 'addons'));
   const drains = await Promise.all(
@@ -104,9 +113,13 @@ function differencesOf(part: string, there: readonly Item[], here: readonly Item
   });
 }
 
-/** What an item is called by; an addon by its provider, which has a name of its own. */
+/** What an item is called by; an addon by its provider, which has a name; what has a URL, without secrets. */
 function labelOf(value: unknown): string | undefined {
-  if (typeof value === 'string') return value;
+  if (typeof value === 'string') {
+    if (!URL.canParse(value)) return value;
+    const { protocol, host } = new URL(value);
+    return `${protocol}//${host}`;
+  }
   const { success, data } = z.object({ name: z.string() }).safeParse(value);
   return success ? data.name : undefined;
 }
@@ -114,15 +127,16 @@ function labelOf(value: unknown): string | undefined {
 /** The source's variables with the addresses that its databases have in the destination. */
 function asPointed(source: Picture, destination: Picture): Item[] {
   const variables = (picture: Picture) =>
-    z
-      .array(z.object({ name: z.string(), value: z.string() }))
-      .parse(picture['variables'])
-      .map((one) => ({ ...one, from: null }));
-  const isAddons = ({ name }: { name: string }) => /^SCALINGO_\w+_URL(_\d+)?$/.test(name);
-  const [old, now] = [variables(source), variables(destination)];
-  const replacement = { old: old.filter(isAddons), new: now.filter(isAddons) };
-  const changed = pointed(old, [replacement]);
-  return old.map(({ name, value }) => ({ name, value: changed[name] ?? value }));
+    z.array(z.object({ name: z.string(), value: z.string() })).parse(picture['variables']);
+  const now = new Map(variables(destination).map(({ name, value }) => [name, value]));
+  const own = variables(source);
+  const replacements = own.flatMap(({ name, value }) => {
+    const other = now.get(name);
+    const isAddons = /^(SCALINGO_\w+_URL|DATABASE_URL)(_\d+)?$/.test(name);
+    return isAddons && other !== undefined ? [{ old: value, new: other }] : [];
+  });
+  const { set } = pointed(own, replacements);
+  return own.map(({ name, value }) => ({ name, value: set[name] ?? value }));
 }
 
 function without(from: Item, keys: ReadonlySet<string>): Item {

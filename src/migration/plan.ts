@@ -38,7 +38,8 @@ export async function makePlan(
       const now = { ...migration, steps: phase === 'finalize' ? [...checked, data] : checked };
       const steps = Object.values(phaseNamed[phase].steps(now));
       const foreseen = steps.map(async (step): Promise<PlannedStep> => {
-        const lines = await step.foresee?.({ ...outlook, migration: now });
+        const foresee = async () => step.foresee?.({ ...outlook, migration: now });
+        const lines = await foresee().catch((error) => [`Cannot be foreseen: ${messageOf(error)}`]);
         return { name: titleOf(step, now), status: 'planned', logs: lines?.join('\n') || null };
       });
       return { phase, steps: await Promise.all(foreseen) };

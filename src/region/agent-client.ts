@@ -107,6 +107,7 @@ export class AgentClient implements Region {
   readonly fetchBuild = this.#verb('fetchBuild');
   readonly addAddon = this.#verb('addAddon');
   readonly removeAddon = this.#verb('removeAddon');
+  readonly provides = this.#verb('provides');
   readonly inspect = this.#verb('inspect');
   readonly grantFollow = this.#verb('grantFollow');
   readonly revokeFollow = this.#verb('revokeFollow');

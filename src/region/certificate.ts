@@ -75,6 +75,17 @@ export function judgeCertificate(
       `The certificate of ${name} expires on ${to.toISOString()}, before ${until.toISOString()}, up to which the source may forward requests and cannot be changed. Replace it first.`,
     );
   }
+  for (const issuer of issuersOf(chain)) {
+    const [since, ends] = [new Date(issuer.validFrom), new Date(issuer.validTo)];
+    if (since <= now && ends >= until) continue;
+    const when =
+      ends < until
+        ? `expires on ${ends.toISOString()}`
+        : `is not valid before ${since.toISOString()}`;
+    flaws.push(
+      `The certificate of the issuer "${commonName(issuer)}", which ${name} shows, ${when}. Replace the chain.`,
+    );
+  }
   const key = readKey(tls.key);
   if (!key || !own.checkPrivateKey(key)) {
     flaws.push(
@@ -115,13 +126,22 @@ function gapIn(chain: readonly X509Certificate[]): { what: string; isCertain: bo
   for (const [at, certificate] of chain.entries()) {
     if (certificate.checkIssued(certificate)) return null;
     const next = chain[at + 1];
-    if (next && certificate.checkIssued(next)) continue;
+    if (next && isIssuedBy(certificate, next)) continue;
     if (authorities().has(certificate.issuer)) return null;
     const issuer = certificate.issuer.replaceAll('\n', ', ');
     const isCertain = next !== undefined || /CA Issuers/.test(certificate.infoAccess ?? '');
     return { what: `The issuer of "${commonName(certificate)}", ${issuer}, is missing`, isCertain };
   }
   return null;
+}
+
+/** The issuers that clients need of a chain; a root they have themselves, or not at all. */
+function issuersOf(chain: readonly X509Certificate[]): X509Certificate[] {
+  return chain.slice(1).filter((certificate) => !certificate.checkIssued(certificate));
+}
+
+function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
 }
 
 function commonName({ subject }: X509Certificate): string {

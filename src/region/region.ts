@@ -166,6 +166,8 @@ const databases = {
   removeAddon: verb({ ...app, addon: model.id }),
 
   inspect: verb(database, model.inspection),
+  /** The variables that it provides, also those that the owner's outrank; none while it is `empty`. */
+  provides: verb(database, z.record(z.string(), z.string())),
   /** Lets one follower, named by the migration, copy and follow. Repeated, it gives the same endpoint. */
   grantFollow: verb({ ...database, follower: z.uuid() }, model.endpoint),
   /** Takes the credential away, ends its sessions, and lets go of what was kept for the follower. */
@@ -217,7 +219,7 @@ const edge = {
 export const verbs = { ...looking, ...apps, ...builds, ...databases, ...edge };
 
 /** A region that can only be looked at. */
-export type Looks = Pick<Region, 'name' | keyof typeof looking | 'inspect'>;
+export type Looks = Pick<Region, 'name' | keyof typeof looking | 'inspect' | 'provides'>;
 
 export type Verbs = typeof verbs;
 export type VerbName = keyof Verbs;

@@ -255,3 +255,18 @@ it('all fail together, each with its message, and nothing is changed', async () 
     expect(failed.find(({ name }) => name === check)?.logs).toMatch(message);
   }
 });
+
+it('a region that is away hides nothing of what is known of the other', async () => {
+  const missing = obstacles.find(({ check }) => check.includes('its build'));
+  const clear = await missing?.make();
+  await stage.closeRegion('there');
+  const body = { migration: { destination: 'there' } };
+  const { json, status } = await stage.ask(`/apps/${app}/region_migrations/plan`, { body });
+  await clear?.();
+  expect(status).toBe(200);
+  const step = z.object({ name: z.string(), logs: z.string().nullable() });
+  const { phases } = z.object({ phases: z.array(z.object({ steps: z.array(step) })) }).parse(json);
+  const logs = phases[0]?.steps.find(({ name }) => name === missing?.check)?.logs;
+  expect(logs).toMatch(missing?.message ?? /./);
+  expect(logs).toMatch(/Region there cannot be reached/);
+});

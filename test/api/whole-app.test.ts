@@ -63,7 +63,7 @@ it('the whole app arrives: what the API shows of it is the same', async () => {
     'Import log drains': 'Copied 3.',
     'Import autoscalers': 'Copied 1.',
     'Import the SCM link': 'Copied 1.',
-    'Point variables at the new databases': 'Changed REPORTS_URL.',
+    'Point variables at the new databases': 'Changed REPORTS_URL.\nRight as they are: ALIAS_URL.',
   });
   expect(JSON.stringify(now)).not.toMatch(/PRIVATE KEY|secret=1|postgres:\/\//);
 

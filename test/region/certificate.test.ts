@@ -61,6 +61,24 @@ describe('a certificate', () => {
     expect(flaws).toEqual([expect.stringMatching(/CN=Below, is missing/)]);
   });
 
+  it('whose issuer has expired is told of', async () => {
+    const below = await root.delegate('Below', { from: -9, to: -1 });
+    const own = await below.issue([name]);
+    const chain = { ...own, certificate: own.certificate + below.certificate + root.certificate };
+    expect(judge(chain).flaws).toEqual([
+      expect.stringMatching(
+        /issuer "Below", which www\.example\.org shows, expires on .*Replace the chain/,
+      ),
+    ]);
+  });
+
+  it('that only looks as if it were issued by the next one is incomplete', async () => {
+    const own = await root.issue([name]);
+    const impostor = await createAuthority();
+    const { flaws } = judge({ ...own, certificate: own.certificate + impostor.certificate });
+    expect(flaws).toEqual([expect.stringMatching(/CN=Test Authority, is missing/)]);
+  });
+
   it('that cannot be read is told of', () => {
     expect(judge({ certificate: 'x', key: 'y' }).flaws).toEqual([
       expect.stringMatching(/cannot be read/),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Mutex } from 'async-mutex';
 import type { Offer } from '../../region/model.js';
 import type { DatabaseVerbName, Does } from '../../region/region.js';
-import { Refusal } from '../../shared/errors.js';
+import { messageOf, Refusal } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logging.js';
 import type { Database, Product, Provision } from './product.js';
 
@@ -82,8 +82,21 @@ export class Databases implements Does<DatabaseVerbName> {
     return this.#kept.get(id)?.database.variables() ?? {};
   }
 
-  inspect({ database }: { database: string }) {
-    return this.#look(database).inspect();
+  /** @throws Refusal `unavailable` when it cannot be asked */
+  async inspect({ database }: { database: string }) {
+    const found = this.#look(database);
+    return found.inspect().catch((error) => {
+      if (error instanceof Refusal) throw error;
+      this.#logger.warn({ err: error, database }, 'a database does not answer');
+      throw new Refusal(
+        'unavailable',
+        `Database ${database} does not answer: ${messageOf(error)}. Look at its log, and mend it first.`,
+      );
+    });
+  }
+
+  async provides({ database }: { database: string }) {
+    return this.#look(database).variables();
   }
 
   grantFollow({ database, follower }: { database: string; follower: string }) {

@@ -151,7 +151,7 @@ export function scmLinkRoutes(context: ApiContext): FastifyPluginAsyncZod {
       },
       async (request, reply) => {
         const { app, region } = await fullAppOf(context, request);
-        if (app.scmLink) {
+        if (app.scmLink && app.frozenBy === null) {
           const what = `${app.name} is linked to ${app.scmLink.owner}/${app.scmLink.repo}. Remove that link first.`;
           throw Refusal.conflict('linked', what);
         }

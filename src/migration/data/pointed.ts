@@ -1,87 +1,123 @@
-import type { Variable } from '../../region/model.js';
-
-/** The variables of an addon, and of the one that takes its place. */
+/** The same variable of an addon and of the one that takes its place: their addresses. */
 export interface Replacement {
-  readonly old: readonly Variable[];
-  readonly new: readonly Variable[];
+  readonly old: string;
+  readonly new: string;
+}
+
+/** What {@link pointed} looks at. */
+export interface OwnVariable {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** What {@link pointed} found. */
+export interface Pointed {
+  /** The values that change. */
+  readonly set: Record<string, string>;
+  /** Every variable that names an addon, whether that changes it or not. */
+  readonly named: string[];
 }
 
 /** Shorter passwords may be in a value by chance. */
 const shortestPassword = 8;
 
 /**
- * The owner's variables whose values name an addon of the source (by its URL, its host and port,
- * or its password), with values that name the addon that takes its place. A variable that holds
- * the port alone counts when another of the same name holds the host (`DB_PORT`, `DB_HOST`).
+ * Finds the owner's variables that name an addon of the source, and what they must be to name the
+ * one that takes its place. A value names an addon by its URL, its host and port, together or
+ * apart, or its password. Two variables do so together, as `DB_HOST` and `DB_PORT`.
+ * @param provided names of the variables that the addons provide; a value can stand for one of them
  */
 export function pointed(
-  own: readonly Variable[],
+  own: readonly OwnVariable[],
   replacements: readonly Replacement[],
-): Record<string, string> {
-  const places = replacements.flatMap(placesOf);
-  const texts = places.flatMap(textsOf).sort(([a], [b]) => b.length - a.length);
-  const changed = own.flatMap(({ name, value }) => {
-    const now = portOf(name, value, own, places) ?? replaceAll(value, texts);
-    return now === value ? [] : [[name, now] as const];
-  });
-  return Object.fromEntries(changed);
+  provided: ReadonlySet<string> = new Set(),
+): Pointed {
+  const places = replacements.flatMap(placeOf);
+  const texts = places.flatMap(wholeTexts).sort(([a], [b]) => b.length - a.length);
+  const set: Record<string, string> = {};
+  const named: string[] = [];
+  for (const variable of own) {
+    const parts = places.filter((place) => namesInParts(variable, own, place)).flatMap(partTexts);
+    const now = replaceAll(variable.value, [...texts, ...parts]);
+    if (now !== variable.value) set[variable.name] = now;
+    const alias = /^\$\{?(\w+)\}?$/.exec(variable.value)?.[1];
+    const isNamed =
+      parts.length > 0 ||
+      texts.some(([old]) => holds(variable.value, old)) ||
+      (alias !== undefined && provided.has(alias));
+    if (isNamed) named.push(variable.name);
+  }
+  return { set, named };
 }
 
-/** Where an addon is: there and here, as URLs of the same variable. */
 interface Place {
   readonly old: URL;
   readonly new: URL;
-  readonly texts: readonly [old: string, now: string];
+  readonly texts: Text;
+}
+type Text = readonly [old: string, now: string];
+
+function placeOf({ old, new: now }: Replacement): Place[] {
+  if (!URL.canParse(old) || !URL.canParse(now)) return [];
+  return [{ old: new URL(old), new: new URL(now), texts: [old, now] }];
 }
 
-function placesOf(replacement: Replacement): Place[] {
-  return replacement.old.flatMap(({ name, value }) => {
-    const now = replacement.new.find((variable) => variable.name === name)?.value;
-    if (now === undefined || !URL.canParse(value) || !URL.canParse(now)) return [];
-    return [{ old: new URL(value), new: new URL(now), texts: [value, now] as const }];
-  });
-}
-
-function textsOf(place: Place): (readonly [string, string])[] {
+/** What names an addon wherever it is. */
+function wholeTexts(place: Place): Text[] {
   const { old, new: now, texts } = place;
-  const hasPassword = old.password.length >= shortestPassword;
+  return [texts, [old.host, now.host], ...(hasPassword(place) ? [passwords(place)] : [])];
+}
+
+/** What names an addon in a value that names it anyhow. */
+function partTexts({ old, new: now }: Place): Text[] {
   return [
-    texts,
-    [old.host, now.host],
-    ...(hasPassword ? [[old.password, now.password] as const] : []),
+    [old.hostname, now.hostname],
+    [old.port, now.port],
   ];
 }
 
+const passwords = ({ old, new: now }: Place): Text => [old.password, now.password];
+const hasPassword = ({ old }: Place) => old.password.length >= shortestPassword;
+
+/** Whether host and port may be told apart: in the value itself, or in another variable's. */
+function namesInParts({ name, value }: OwnVariable, own: readonly OwnVariable[], place: Place) {
+  const { hostname, port, password } = place.old;
+  if (port === '') return false;
+  if (hasPassword(place) && holds(value, password)) return true;
+  if (holds(value, hostname) && holds(value, port)) return true;
+  const [, stem, what] = /^(.*?)(PORT|HOST|HOSTNAME|SERVER|ADDRESS|ADDR)$/i.exec(name) ?? [];
+  if (stem === undefined || value !== (/port/i.test(what ?? '') ? port : hostname)) return false;
+  const other = value === port ? hostname : port;
+  const sibling = new RegExp(
+    `^${stem}(${value === port ? 'HOST|HOSTNAME|SERVER|ADDRESS|ADDR' : 'PORT'})$`,
+    'i',
+  );
+  return own.some((one) => sibling.test(one.name) && one.value === other);
+}
+
 /** All at once, so that nothing that was put in is replaced again. */
-function replaceAll(value: string, texts: readonly (readonly [string, string])[]): string {
+function replaceAll(value: string, texts: readonly Text[]): string {
   let result = '';
   let at = 0;
   while (at < value.length) {
-    const found = texts.find(([old]) => value.startsWith(old, at) && isWhole(value, at, old));
+    const found = texts.find(([old]) => isAt(value, at, old));
     result += found ? found[1] : value[at];
     at += found ? found[0].length : 1;
   }
   return result;
 }
 
+function holds(value: string, text: string): boolean {
+  for (let at = value.indexOf(text); at !== -1; at = value.indexOf(text, at + 1)) {
+    if (isAt(value, at, text)) return true;
+  }
+  return false;
+}
+
 /** `db:5432` is not in `mydb:54321`. */
-function isWhole(value: string, at: number, text: string): boolean {
+function isAt(value: string, at: number, text: string): boolean {
+  if (!value.startsWith(text, at)) return false;
   const before = value[at - 1] ?? '';
   const after = value[at + text.length] ?? '';
   return !/[\w.-]/.test(before) && !/\w/.test(after);
-}
-
-function portOf(
-  name: string,
-  value: string,
-  own: readonly Variable[],
-  places: readonly Place[],
-): string | null {
-  const place = places.find(({ old }) => old.port !== '' && old.port === value);
-  if (!place || !/PORT$/i.test(name)) return null;
-  const stem = name.replace(/PORT$/i, '');
-  const hasHost = own.some(
-    (other) => other.name.startsWith(`${stem}HOST`) && other.value === place.old.hostname,
-  );
-  return hasHost ? place.new.port : null;
 }

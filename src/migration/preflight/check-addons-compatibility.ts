@@ -1,4 +1,5 @@
 import { bytes } from '../../shared/bytes.js';
+import { messageOf } from '../../shared/errors.js';
 import { check } from './check.js';
 
 /** Every addon's plan is offered by the destination, and its database can move live. */
@@ -6,11 +7,19 @@ export const checkAddonsCompatibility = check({
   title: 'Check addons compatibility',
   async look({ sourceApp, source, destination, log, obstacle }) {
     const { addons } = await sourceApp();
-    const { offers } = await destination.describe({});
+    const offers = await destination.describe({}).then(
+      (description) => description.offers,
+      (error) => {
+        obstacle(messageOf(error));
+        return null;
+      },
+    );
     for (const addon of addons) {
       const { product, plan } = addon;
-      const offer = offers.find((one) => one.product === product);
-      if (!offer) {
+      const offer = offers?.find((one) => one.product === product);
+      if (!offers) {
+        log(`Whether ${destination.name} offers ${product} is not known.`);
+      } else if (!offer) {
         obstacle(
           `${destination.name} does not offer ${product}. Have it installed there, or choose another destination.`,
         );
@@ -19,7 +28,11 @@ export const checkAddonsCompatibility = check({
           `${destination.name} has no plan "${plan}" for ${product}; it has ${offer.plans.join(', ')}.`,
         );
       }
-      const database = await source.inspect({ database: addon.id });
+      const database = await source.inspect({ database: addon.id }).catch((error) => {
+        obstacle(messageOf(error));
+        return null;
+      });
+      if (!database) continue;
       for (const line of database.obstacles) obstacle(`${product}: ${line}`);
       const how =
         database.obstacles.length > 0

@@ -1,3 +1,4 @@
+import { messageOf } from '../../shared/errors.js';
 import { check } from './check.js';
 
 /** Every database can be followed as it is set up. */
@@ -6,7 +7,12 @@ export const checkDatabaseSettings = check({
   async look({ sourceApp, source, log, obstacle }) {
     const { addons } = await sourceApp();
     for (const { id, product, version } of addons) {
-      const { unsuitable } = await source.inspect({ database: id });
+      const found = await source.inspect({ database: id }).catch((error) => {
+        obstacle(messageOf(error));
+        return null;
+      });
+      if (!found) continue;
+      const { unsuitable } = found;
       for (const line of unsuitable) obstacle(`${product} ${version}: ${line}`);
       if (unsuitable.length === 0) log(`${product} ${version} can be followed.`);
     }

@@ -1,3 +1,4 @@
+import { messageOf } from '../../shared/errors.js';
 import type { Outlook, Step, StepContext } from '../phase.js';
 
 /** What a check works with: regions that it can look at, and nothing that it could change. */
@@ -16,7 +17,9 @@ export function check({ title, look }: Check): Step {
     title,
     async run(context) {
       const obstacles: string[] = [];
-      await look({ ...context, obstacle: (line) => obstacles.push(line) });
+      const obstacle = (line: string) => void obstacles.push(line);
+      // What keeps it from looking further hides nothing of what it has seen.
+      await look({ ...context, obstacle }).catch((error) => obstacle(messageOf(error)));
       if (obstacles.length > 0) throw new Error(obstacles.join('\n'));
     },
   };

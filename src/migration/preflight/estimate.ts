@@ -1,7 +1,7 @@
 import type { Sample } from '../../region/model.js';
 import type { Looks } from '../../region/region.js';
 import { bytes } from '../../shared/bytes.js';
-import { Refusal } from '../../shared/errors.js';
+import { messageOf } from '../../shared/errors.js';
 import { check } from './check.js';
 
 /** What a switch takes beside the start of the app: draining, stopping, fencing, promoting; in ms. */
@@ -14,14 +14,17 @@ export const estimate = check({
   title: 'Estimate the copy and the switch',
   async look({ migration, sourceApp, source, destination, log }) {
     const { addons, started } = await sourceApp();
-    const databases = await Promise.all(addons.map(({ id }) => source.inspect({ database: id })));
-    const size = databases.reduce((sum, one) => sum + one.size, 0);
+    const found = await Promise.allSettled(
+      addons.map(({ id }) => source.inspect({ database: id })),
+    );
+    // One that does not answer, another check tells of.
+    const sizes = found.map((one) => (one.status === 'fulfilled' ? one.value.size : 0));
+    const size = sizes.reduce((sum, one) => sum + one, 0);
     if (size > 0) {
       const sample = await take(source, destination);
-      if (!sample)
-        return log(
-          'How fast data travels could not be tried: the regions do not reach each other.',
-        );
+      if (typeof sample === 'string') {
+        return log(`How long copying takes could not be tried. ${sample}`);
+      }
       const rate = sample.bytes / (sample.milliseconds / 1000);
       log(
         `Copying ${bytes(size)} takes about ${inWords(size / rate)}: ${bytes(sample.bytes)} were copied to try, at ${bytes(Math.round(rate))}/s. The app stays up.`,
@@ -37,12 +40,12 @@ export const estimate = check({
   },
 });
 
-async function take(source: Looks, destination: Looks): Promise<Sample | null> {
-  const offer = await source.offerProbe({});
-  return destination.takeSample({ offer }).catch((error) => {
-    if (error instanceof Refusal && error.kind === 'unavailable') return null; // another check tells
-    throw error;
-  });
+async function take(source: Looks, destination: Looks): Promise<Sample | string> {
+  try {
+    return await destination.takeSample({ offer: await source.offerProbe({}) });
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 function inWords(seconds: number): string {
