@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
+import { faultPoints } from '../faults.js';
 import { everything } from './everything.js';
 import { atRest } from './migrating.js';
 import { type Stage, startStage } from './platform-stage.js';
@@ -46,12 +47,10 @@ async function abortedAt(number: number): Promise<boolean> {
   return wasAborted;
 }
 
-/** Every one of the changes with `GODWIT_FAULTS=all`; otherwise some, others each time. */
-const stride = process.env['GODWIT_FAULTS'] === 'all' ? 1 : 5;
-
 it('prepare, aborted at any of the changes it makes, leaves everything as it was, byte for byte', async () => {
   const before = await everything(stage);
-  let point = Math.floor(Math.random() * stride);
+  const { first, stride } = faultPoints(5);
+  let point = first;
   while (await abortedAt(point)) {
     expect(await everything(stage), `aborted at change ${point}`).toEqual(before);
     point += stride;

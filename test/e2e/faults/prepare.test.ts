@@ -5,6 +5,7 @@ import { differences, takePicture } from '../../../src/client/compare.js';
 import { followMigration } from '../../../src/client/follow.js';
 import { type Change, Tampering } from '../../api/tampering.js';
 import { createWholeApp } from '../../api/whole-app.js';
+import { faultPoints } from '../../faults.js';
 import { type Piece, startPieces } from '../pieces.js';
 
 const tampering = new Tampering();
@@ -19,9 +20,6 @@ afterAll(async () => {
 });
 
 const victims: readonly Piece[] = ['server', 'here', 'there'];
-/** At every change with `GODWIT_FAULTS=all`; otherwise at some, others each time. */
-const stride = process.env['GODWIT_FAULTS'] === 'all' ? 1 : 5;
-
 it('prepare, whoever dies before or after a change it makes, ends the same, nothing twice', async () => {
   const app = await createWholeApp(pieces, 'sturdy', { database: false });
   const path = `/apps/${app}/region_migrations`;
@@ -34,7 +32,8 @@ it('prepare, whoever dies before or after a change it makes, ends the same, noth
   await atRest();
 
   const seen = new Set<string>();
-  let number = Math.floor(Math.random() * stride);
+  const { first, stride } = faultPoints(6);
+  let number = first;
   let faults = 0;
   /** What is asked again, after a fault, is let through. */
   const strike = async (when: string, { verb, body }: Change) => {
@@ -52,7 +51,7 @@ it('prepare, whoever dies before or after a change it makes, ends the same, noth
   expect((await run('prepare')).status).toBe(204);
   const { status, steps } = await atRest();
   expect(status, JSON.stringify(steps, null, 2)).toBe('prepared');
-  expect(faults).toBeGreaterThan(5);
+  expect(faults).toBeGreaterThan(4);
 
   const [source, destination] = [
     await takePicture(client('here'), app),
