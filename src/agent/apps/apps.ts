@@ -147,6 +147,8 @@ export class Apps implements Verbs {
     return this.#change(app, by, (record) => ({
       ...record,
       settings: {
+        ...record.settings,
+        ...settings,
         forceHttps: settings.forceHttps ?? record.settings.forceHttps,
         stickySession: settings.stickySession ?? record.settings.stickySession,
         routerLogs: settings.routerLogs ?? record.settings.routerLogs,
@@ -348,8 +350,12 @@ function scaled({ build, formation }: AppRecord, wanted: readonly FormationEntry
       throw Refusal.invalid('containers', `The Procfile has no "${name}"; it has ${known}.`);
     }
   }
-  const kept = formation.filter(({ name }) => !wanted.some((one) => one.name === name));
-  return [...kept, ...wanted].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const kept = formation.map((entry) => ({
+    ...entry,
+    ...wanted.find(({ name }) => name === entry.name),
+  }));
+  const added = wanted.filter(({ name }) => !formation.some((entry) => entry.name === name));
+  return [...kept, ...added];
 }
 
 const notCanonical = <D extends { canonical: boolean }>(domain: D): D => ({
