@@ -147,10 +147,13 @@ export class Shelf {
   }
 }
 
-function refuseFrozen({ name, frozenBy }: AppRecord, by: Behalf): void {
+function refuseFrozen({ name, frozenBy, edge }: AppRecord, by: Behalf): void {
   if (frozenBy === null || frozenBy === by) return;
-  throw Refusal.conflict(
-    'frozen',
-    `${name} is frozen by migration ${frozenBy}. Wait for its end, or abort it, before you change the application.`,
-  );
+  const run = `godwit migration-run ${frozenBy} --app ${name}`;
+  // It forwards from the switch on.
+  const what =
+    edge.kind === 'forward'
+      ? `${name} has moved to another region, by migration ${frozenBy}. Change it there. "${run} --rollback" brings it back; "${run} --complete" ends the migration, and leaves this one to you.`
+      : `${name} is frozen by migration ${frozenBy}. Wait for its end, or abort it ("godwit migration-abort ${frozenBy} --app ${name}"), before you change the application.`;
+  throw Refusal.conflict('frozen', what);
 }
