@@ -119,8 +119,13 @@ const apps = {
     scope: z.array(z.string()).optional(),
     operation: model.id.optional(),
   }),
-  /** From now on only changes on behalf of `migration` are accepted. */
+  /**
+   * From now on only changes on behalf of `migration` are accepted. What was begun before is waited
+   * for: an addon being provisioned, a deployment being built. Refuses (conflict, `busy`) when that
+   * takes longer than a minute; nothing is frozen then.
+   */
   freeze: verb({ ...app, migration: z.uuid() }),
+  /** Everybody's changes are accepted again; a freeze by `migration` that still waits is given up. */
   thaw: verb({ ...app, migration: z.uuid() }),
 };
 

@@ -37,8 +37,6 @@ type Verbs = Performs<
   | 'start'
   | 'stop'
   | 'restart'
-  | 'freeze'
-  | 'thaw'
 >;
 
 export interface AppsParts {
@@ -277,25 +275,6 @@ export class Apps implements Verbs {
       if (scope) requireProcesses(this.#parts.shelf.get(app), scope);
       await this.#run(app, by, true, (record) => host.restart(record, scope));
     });
-    return null;
-  }
-
-  async freeze({ app, migration }: { app: string; migration: string }) {
-    await this.#parts.shelf.change(app, migration, (record) => ({
-      ...record,
-      frozenBy: migration,
-    }));
-    return null;
-  }
-
-  async thaw({ app, migration }: { app: string; migration: string }) {
-    const { frozenBy } = this.#parts.shelf.get(app);
-    if (frozenBy !== migration) return null;
-    await this.#parts.shelf.change(app, migration, (record) => ({
-      ...record,
-      frozenBy: null,
-      buildGrants: [], // one that was not used is of no use any more
-    }));
     return null;
   }
 
