@@ -12,6 +12,7 @@ import { Apps } from './apps/apps.js';
 import { Attachments } from './apps/attachments.js';
 import { Deployments } from './apps/deployments.js';
 import { Forwards } from './apps/forwards.js';
+import { Freezes } from './apps/freezes.js';
 import { Operations } from './apps/operations.js';
 import { Shelf } from './apps/shelf.js';
 import { Traffic } from './apps/traffic.js';
@@ -41,6 +42,8 @@ export interface AgentOptions {
   readonly token: string;
   /** Majors of PostgreSQL to offer, of those that the host has; null for all. */
   readonly postgresql: readonly string[] | null;
+  /** For how long a freeze waits for what was begun before, in milliseconds; a minute if not given. */
+  readonly freezePatience?: number;
   readonly logger: Logger;
 }
 
@@ -116,6 +119,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   });
   const attachments = new Attachments({ shelf, host: appHost });
   const addons = new Addons({ shelf, databases });
+  const freezes = new Freezes({ shelf, addons, deployments, patience: options.freezePatience });
   const traffic = new Traffic({ shelf, host: appHost, edge, forwards });
   const describe = async () => ({
     name,
@@ -127,10 +131,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     memory: totalmem(),
   });
   const probes = new Probes({ dir, host, describe });
-  const rooms = { apps, attachments, deployments, addons, databases, traffic, probes };
+  const rooms = { apps, attachments, deployments, addons, freezes, databases, traffic, probes };
   const http = buildHttp({ performs: performs(rooms), deployments, sources, token, logger });
   const address = () => `${host}:${listeningPort(http.server)}`;
 
+  await probes.recover();
   await shelf.open();
   // First of all, requests can wait.
   for (const record of shelf.all()) appHost.route(record);
@@ -147,6 +152,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     edgeHttps: edge.secureAddress,
     async close({ stop }) {
       await http.close();
+      await freezes.leave();
       await deployments.close();
       apps.leave();
       if (stop) await apps.rest();

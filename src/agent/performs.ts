@@ -3,6 +3,7 @@ import type { Addons } from './apps/addons.js';
 import type { Apps } from './apps/apps.js';
 import type { Attachments } from './apps/attachments.js';
 import type { Deployments } from './apps/deployments.js';
+import type { Freezes } from './apps/freezes.js';
 import type { Traffic } from './apps/traffic.js';
 import type { Databases } from './databases/databases.js';
 import type { Probes } from './probes/probes.js';
@@ -13,6 +14,7 @@ export interface Rooms {
   readonly attachments: Attachments;
   readonly deployments: Deployments;
   readonly addons: Addons;
+  readonly freezes: Freezes;
   readonly databases: Databases;
   readonly traffic: Traffic;
   readonly probes: Probes;
@@ -20,7 +22,7 @@ export interface Rooms {
 
 /** Every verb of the region protocol, and who does it. */
 export function performs(rooms: Rooms): Performs<VerbName> {
-  const { apps, attachments, deployments, addons, databases, traffic, probes } = rooms;
+  const { apps, attachments, deployments, addons, freezes, databases, traffic, probes } = rooms;
   return {
     describe: () => probes.describe(),
     memoryOf: (input) => probes.memoryOf(input),
@@ -49,8 +51,8 @@ export function performs(rooms: Rooms): Performs<VerbName> {
     start: (input, by) => apps.start(input, by),
     stop: (input, by) => apps.stop(input, by),
     restart: (input, by) => apps.restart(input, by),
-    freeze: (input) => apps.freeze(input),
-    thaw: (input) => apps.thaw(input),
+    freeze: (input) => freezes.freeze(input),
+    thaw: (input) => freezes.thaw(input),
 
     attach: (input, by) => attachments.attach(input, by),
     detach: (input, by) => attachments.detach(input, by),

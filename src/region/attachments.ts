@@ -77,7 +77,7 @@ export const scmLink = z.looseObject({
   ...times,
   /** Id of the owner's access to the repository; null for none. */
   integration: z.string().nullable(),
-  linker: z.object({ id: z.string(), username: z.string(), email: z.string() }),
+  linker: z.looseObject({ id: z.string(), username: z.string(), email: z.string() }),
   /** Such as `github`. */
   type: z.string(),
   /** Address of the host that has the repository. */

@@ -1,4 +1,8 @@
-/** What a region hosts: apps, their addons and the databases behind them, as region and engine speak of it. */
+/**
+ * What a region hosts: apps, their addons and the databases behind them, as region and engine speak
+ * of it. What describes an app keeps fields that this version does not know: a later one may have
+ * written them, and they are the app's.
+ */
 import { z } from 'zod';
 import { alert, autoscaler, logDrain, notifier, scmLink } from './attachments.js';
 
@@ -36,6 +40,9 @@ export const variableValue = z
 export const user = z.object({ id: z.string(), username: z.string(), email: z.string() });
 export type User = z.infer<typeof user>;
 
+/** A user as an app has them: as its owner, and whoever deployed it. */
+export const userOfApp = user.loose();
+
 /** Somebody beside the owner who may see the app, or is invited to. */
 export const collaborator = z.looseObject({
   id: z.string(),
@@ -48,14 +55,14 @@ export const collaborator = z.looseObject({
   /** May look, deploy, scale and restart; may not see secrets or change settings. */
   isLimited: z.boolean().optional(),
   /** Who invited them. */
-  inviter: z.object({ username: z.string(), email: z.string() }).nullish(),
+  inviter: z.looseObject({ username: z.string(), email: z.string() }).nullish(),
   /** SHA-256 of what proves the invitation, in hexadecimal digits. */
   invitation: z.string().nullish(),
 });
 export type Collaborator = z.infer<typeof collaborator>;
 
 /** How the edge treats the app's requests. */
-export const settings = z.object({
+export const settings = z.looseObject({
   /** Requests over plain HTTP are redirected. */
   forceHttps: z.boolean(),
   /** Requests of one client go to one process, as long as it is there. */
@@ -76,8 +83,11 @@ export const formationEntry = z.object({
 });
 export type FormationEntry = z.infer<typeof formationEntry>;
 
+/** The process types of an app, in its order. */
+export const formation = z.array(formationEntry.loose());
+
 /** A certificate with those of its issuers, and its private key, both in PEM. The key is secret. */
-export const domainTls = z.object({ certificate: z.string(), key: z.string() });
+export const domainTls = z.looseObject({ certificate: z.string(), key: z.string() });
 export type DomainTls = z.infer<typeof domainTls>;
 
 /** A host name of the app; at most one of them is canonical. */
@@ -94,7 +104,7 @@ export type Domain = z.infer<typeof domain>;
 export const addonStatus = z.enum(['provisioning', 'running', 'error']);
 
 /** A provisioned service of an app. The database behind it has the same id. */
-export const addon = z.object({
+export const addon = z.looseObject({
   id,
   product: z.string(),
   plan: z.string(),
@@ -106,7 +116,7 @@ export const addon = z.object({
 export type Addon = z.infer<typeof addon>;
 
 /** The deployed artefact. */
-export const build = z.object({
+export const build = z.looseObject({
   id,
   /** SHA-256 of the artefact, in hexadecimal digits. */
   digest: z.string(),
@@ -119,13 +129,13 @@ export type Build = z.infer<typeof build>;
 
 /** Where the edge sends requests for the app. */
 export const edgeMode = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('serve') }),
+  z.looseObject({ kind: z.literal('serve') }),
   /** Requests wait until another mode is set, at most until `until` (ms since the epoch). */
-  z.object({ kind: z.literal('hold'), until: z.number() }),
+  z.looseObject({ kind: z.literal('hold'), until: z.number() }),
   /** Requests go to another region's edge, `host:port`, which knows the app by `token`. */
-  z.object({ kind: z.literal('forward'), address: z.string(), token: z.string() }),
+  z.looseObject({ kind: z.literal('forward'), address: z.string(), token: z.string() }),
   /** No client reaches it by a host name; another edge that has its token does. */
-  z.object({ kind: z.literal('hidden') }),
+  z.looseObject({ kind: z.literal('hidden') }),
 ]);
 export type EdgeMode = z.infer<typeof edgeMode>;
 
@@ -147,7 +157,7 @@ export const hostStack: z.infer<typeof stack> = {
 };
 
 /** What was last deployed, or tried to be. */
-export const lastDeployment = z.object({
+export const lastDeployment = z.looseObject({
   at: z.string(),
   /** Name of the user who deployed; null where nobody is known. */
   by: z.string().nullable(),
@@ -158,7 +168,7 @@ export const lastDeployment = z.object({
 export const app = z.object({
   id,
   name: label,
-  owner: user,
+  owner: userOfApp,
   collaborators: z.array(collaborator),
   settings,
   /** Id of its stack. */
@@ -168,7 +178,7 @@ export const app = z.object({
   flags: z.record(z.string(), z.boolean()).default({}),
   /** The owner's and, derived from the addons, theirs. */
   variables: z.array(variable),
-  formation: z.array(formationEntry),
+  formation,
   domains: z.array(domain),
   addons: z.array(addon),
   build: build.nullable(),
@@ -225,7 +235,7 @@ export const logLines = z.object({
 });
 export type LogLines = z.infer<typeof logLines>;
 
-export const deployment = z.object({
+export const deployment = z.looseObject({
   id,
   status: z.enum(['building', 'success', 'error']),
   createdAt: z.string(),
@@ -236,7 +246,7 @@ export const deployment = z.object({
   gitRef: z.string().nullish(),
   /** What the one before was called. */
   previousGitRef: z.string().nullish(),
-  pusher: user.nullish(),
+  pusher: userOfApp.nullish(),
   /** Bytes of the build; not there before it succeeded. */
   size: z.number().optional(),
   /** Id of the stack it was built for. */

@@ -68,7 +68,7 @@ const apps = {
    * is frozen by it.
    * Refuses (conflict, `name_taken`) a name that another app of the region has.
    */
-  createApp: verb({ id: model.id, name: model.appName, owner: model.user }, model.app),
+  createApp: verb({ id: model.id, name: model.appName, owner: model.userOfApp }, model.app),
   /** Stops and removes the app with all that belongs to it, its databases included. */
   deleteApp: verb(app),
   renameApp: verb({ ...app, name: model.appName }, model.app),
@@ -84,17 +84,17 @@ const apps = {
     model.app,
   ),
   /** Makes a collaborator who accepted the owner, and the owner a collaborator. */
-  transferApp: verb({ ...app, owner: model.user }, model.app),
+  transferApp: verb({ ...app, owner: model.userOfApp }, model.app),
   /** Sets and removes variables of the owner's; running processes see them after a restart. */
   changeVariables: verb(
     { ...app, set: z.record(model.variableName, model.variableValue), unset: z.array(z.string()) },
     model.app,
   ),
-  /** Sets the amount of each process type named. `operation` is what it can be found by later. */
-  scale: verb(
-    { ...app, formation: z.array(model.formationEntry), operation: model.id.optional() },
-    model.app,
-  ),
+  /**
+   * Sets the amount of each process type named; new ones come last, in the order given. `operation`
+   * is what it can be found by later.
+   */
+  scale: verb({ ...app, formation: model.formation, operation: model.id.optional() }, model.app),
   /** A canonical one takes the place of the one before. */
   addDomain: verb({ ...app, domain: model.domain }, model.app),
   removeDomain: verb({ ...app, domain: model.id }, model.app),
@@ -119,8 +119,13 @@ const apps = {
     scope: z.array(z.string()).optional(),
     operation: model.id.optional(),
   }),
-  /** From now on only changes on behalf of `migration` are accepted. */
+  /**
+   * From now on only changes on behalf of `migration` are accepted. What was begun before is waited
+   * for: an addon being provisioned, a deployment being built. Refuses (conflict, `busy`) when that
+   * takes longer than a minute; nothing is frozen then.
+   */
   freeze: verb({ ...app, migration: z.uuid() }),
+  /** Everybody's changes are accepted again; a freeze by `migration` that still waits is given up. */
   thaw: verb({ ...app, migration: z.uuid() }),
 };
 

@@ -20,35 +20,51 @@ interface NewAddon {
 export class Addons implements Verbs {
   readonly #shelf: Shelf;
   readonly #databases: Databases;
+  /** Ids of those that are being provisioned, each with its app's. */
+  readonly #begun = new Map<string, string>();
 
   constructor(parts: { shelf: Shelf; databases: Databases }) {
     this.#shelf = parts.shelf;
     this.#databases = parts.databases;
   }
 
-  /** Removes what was being provisioned for an owner when the agent died: nobody would ask for it again. */
+  /**
+   * Removes what was being provisioned for an owner when the agent died: nobody would ask for it
+   * again. In a frozen app it is a migration's, which asks again, or removes it with the app.
+   */
   async recover(): Promise<void> {
     for (const { id, addons, frozenBy } of this.#shelf.all()) {
+      if (frozenBy !== null) continue;
       const unfinished = addons.filter(({ status }) => status === 'provisioning');
-      for (const addon of unfinished) await this.#remove(id, addon.id, frozenBy);
+      for (const addon of unfinished) await this.#remove(id, addon.id, null);
     }
   }
 
+  /** What is being provisioned for an app, and what to do about it, for people; null when nothing is. */
+  begun({ id, addons }: AppRecord): string | null {
+    const unfinished = addons.find(({ status }) => status === 'provisioning');
+    if (unfinished) {
+      return `its ${unfinished.product} addon ${unfinished.id} is being provisioned. Wait until it runs, or remove it.`;
+    }
+    return [...this.#begun.values()].includes(id)
+      ? 'an addon is being removed that was being provisioned. Wait for the end of that.'
+      : null;
+  }
+
   async addAddon(input: NewAddon, by: Behalf): Promise<Addon> {
-    const { app, id, product, role } = input;
+    const { app, id, role } = input;
     const known = this.#shelf.get(app).addons.find((addon) => addon.id === id);
     if (known?.status === 'running') return known;
     const addon = await this.#check(input);
-    await this.#shelf.change(app, by, (record) => withAddon(record, addon));
     try {
-      await this.#databases.provision(product, { ...addon, role });
-    } catch (error) {
-      await this.#remove(app, id, by);
-      throw error;
+      await this.#shelf.change(app, by, (record) => {
+        this.#begun.set(id, app);
+        return withAddon(record, addon);
+      });
+      return await this.#provision(app, { ...addon, role }, by);
+    } finally {
+      this.#begun.delete(id);
     }
-    const running: Addon = { ...addon, status: 'running' };
-    await this.#shelf.change(app, by, (record) => withAddon(record, running));
-    return running;
   }
 
   async removeAddon({ app, addon }: { app: string; addon: string }, by: Behalf) {
@@ -78,6 +94,33 @@ export class Addons implements Verbs {
     }
     const provisionedAt = new Date().toISOString();
     return { id, product, plan, version: chosen, status: 'provisioning', provisionedAt };
+  }
+
+  /** Nothing is left of one that cannot be made, or was removed meanwhile. */
+  async #provision(
+    app: string,
+    { role, ...addon }: Addon & Pick<NewAddon, 'role'>,
+    by: Behalf,
+  ): Promise<Addon> {
+    const running: Addon = { ...addon, status: 'running' };
+    try {
+      await this.#databases.provision(addon.product, { ...addon, role });
+      await this.#shelf.change(app, by, (record) => {
+        if (record.addons.some(({ id }) => id === addon.id)) return withAddon(record, running);
+        throw Refusal.notFound('Addon', 'The addon was removed while it was being provisioned.');
+      });
+      return running;
+    } catch (error) {
+      await this.#takeBack(app, addon.id, by);
+      throw error;
+    }
+  }
+
+  /** Its removal, or that of its app, found no database while that was still being made. */
+  async #takeBack(app: string, addon: string, by: Behalf): Promise<void> {
+    const isListed = this.#shelf.find(app)?.addons.some(({ id }) => id === addon);
+    if (isListed) await this.#remove(app, addon, by);
+    else await this.#databases.deprovision(addon);
   }
 
   /** The database goes first: as long as the addon is listed, the removal can be repeated. */

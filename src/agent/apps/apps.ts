@@ -37,8 +37,6 @@ type Verbs = Performs<
   | 'start'
   | 'stop'
   | 'restart'
-  | 'freeze'
-  | 'thaw'
 >;
 
 export interface AppsParts {
@@ -147,6 +145,8 @@ export class Apps implements Verbs {
     return this.#change(app, by, (record) => ({
       ...record,
       settings: {
+        ...record.settings,
+        ...settings,
         forceHttps: settings.forceHttps ?? record.settings.forceHttps,
         stickySession: settings.stickySession ?? record.settings.stickySession,
         routerLogs: settings.routerLogs ?? record.settings.routerLogs,
@@ -278,25 +278,6 @@ export class Apps implements Verbs {
     return null;
   }
 
-  async freeze({ app, migration }: { app: string; migration: string }) {
-    await this.#parts.shelf.change(app, migration, (record) => ({
-      ...record,
-      frozenBy: migration,
-    }));
-    return null;
-  }
-
-  async thaw({ app, migration }: { app: string; migration: string }) {
-    const { frozenBy } = this.#parts.shelf.get(app);
-    if (frozenBy !== migration) return null;
-    await this.#parts.shelf.change(app, migration, (record) => ({
-      ...record,
-      frozenBy: null,
-      buildGrants: [], // one that was not used is of no use any more
-    }));
-    return null;
-  }
-
   #requireStack(wanted: string): void {
     const { stacks } = this.#parts;
     if (stacks.some(({ id }) => id === wanted)) return;
@@ -348,8 +329,12 @@ function scaled({ build, formation }: AppRecord, wanted: readonly FormationEntry
       throw Refusal.invalid('containers', `The Procfile has no "${name}"; it has ${known}.`);
     }
   }
-  const kept = formation.filter(({ name }) => !wanted.some((one) => one.name === name));
-  return [...kept, ...wanted].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const kept = formation.map((entry) => ({
+    ...entry,
+    ...wanted.find(({ name }) => name === entry.name),
+  }));
+  const added = wanted.filter(({ name }) => !formation.some((entry) => entry.name === name));
+  return [...kept, ...added];
 }
 
 const notCanonical = <D extends { canonical: boolean }>(domain: D): D => ({

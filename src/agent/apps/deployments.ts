@@ -4,20 +4,24 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { request } from 'undici';
-import {
-  type Build,
-  type Deployment,
-  deployment,
-  type FormationEntry,
-} from '../../region/model.js';
+import { type Build, type Deployment, deployment } from '../../region/model.js';
 import type { InputOf, Verbs as RegionVerbs } from '../../region/region.js';
 import { messageOf, Refusal } from '../../shared/errors.js';
 import { newId, newSecret } from '../../shared/ids.js';
 import { readJsonFile, writeJsonFile } from '../../shared/json-file.js';
 import type { Logger } from '../../shared/logging.js';
 import { signalProcess, withVariable } from '../../shared/processes.js';
-import { type Archive, inspectArchive } from '../builds/archive.js';
-import { adoptBuild, artefact, type BuildPlace, makeBuild, requireWhole } from '../builds/build.js';
+import { inspectArchive } from '../builds/archive.js';
+import {
+  adoptBuild,
+  artefact,
+  type BuildPlace,
+  buildNamed,
+  forgetBuild,
+  makeBuild,
+  requireWhole,
+  type Source,
+} from '../builds/build.js';
 import { parseProcfile } from '../builds/procfile.js';
 import type { Sources } from '../builds/sources.js';
 import { appAccount } from '../runtime/host-processes/account.js';
@@ -47,6 +51,7 @@ export interface DeploymentsParts {
 interface Underway {
   readonly deployment: string;
   readonly ended: Promise<void>;
+  readonly end: () => void;
   output: string;
 }
 
@@ -77,10 +82,19 @@ export class Deployments implements Verbs {
       for (const name of unfinished) await rm(join(this.#builds(app), name), { recursive: true });
       for (const made of await this.listDeployments({ app })) {
         if (made.status !== 'building') continue;
+        await this.#forgetUnadopted(app, made);
         const output = `${made.output}The build was interrupted. Deploy again.\n`;
         await this.#write(app, { ...made, status: 'error', finishedAt: now(), output });
       }
     }
+  }
+
+  /** What is being built for an app, and what to do about it, for people; null when nothing is. */
+  begun(app: string): string | null {
+    const underway = this.#under.get(app);
+    return underway
+      ? `its deployment ${underway.deployment} is being built. Wait for the end of that.`
+      : null;
   }
 
   /** Gives up what is being built for an app. */
@@ -128,17 +142,24 @@ export class Deployments implements Verbs {
       pusher,
       stack: shelf.get(app).stack,
     };
-    await shelf.change(app, by, async (record) => {
-      if (this.#under.has(app)) {
-        throw Refusal.conflict('deploying', 'A deployment is under way. Wait for its end.');
-      }
-      await mkdir(this.#folder(app), { recursive: true, mode: 0o700 });
-      await this.#write(app, begun);
-      const successful = record.lastDeployment?.successful ?? null;
-      const by = pusher?.username ?? null;
-      return { ...record, lastDeployment: { at: begun.createdAt, by, successful } };
-    });
-    this.#build(app, begun, { file, archive }, by);
+    const underway = newUnderway(begun.id);
+    try {
+      await shelf.change(app, by, async (record) => {
+        if (this.#under.has(app)) {
+          throw Refusal.conflict('deploying', 'A deployment is under way. Wait for its end.');
+        }
+        this.#under.set(app, underway);
+        await mkdir(this.#folder(app), { recursive: true, mode: 0o700 });
+        await this.#write(app, begun);
+        const successful = record.lastDeployment?.successful ?? null;
+        const by = pusher?.username ?? null;
+        return { ...record, lastDeployment: { at: begun.createdAt, by, successful } };
+      });
+    } catch (error) {
+      this.#end(app, underway);
+      throw error;
+    }
+    this.#build(app, begun, { file, archive }, by, underway);
     return begun;
   }
 
@@ -244,18 +265,7 @@ export class Deployments implements Verbs {
   }
 
   /** Builds in the background; what becomes of it is in the deployment. */
-  #build(
-    app: string,
-    begun: Deployment,
-    source: { file: string; archive: Archive },
-    by: Behalf,
-  ): void {
-    let done: () => void = () => undefined;
-    const ended = new Promise<void>((resolve) => {
-      done = resolve;
-    });
-    const underway: Underway = { deployment: begun.id, ended, output: '' };
-    this.#under.set(app, underway);
+  #build(app: string, begun: Deployment, source: Source, by: Behalf, underway: Underway): void {
     const print = (text: string) => {
       if (underway.output.length < longestOutput) underway.output += text;
     };
@@ -271,31 +281,40 @@ export class Deployments implements Verbs {
       .then(async (end) => {
         if (!this.#parts.shelf.find(app)) return; // removed meanwhile
         const { output } = underway;
-        await this.#write(app, { ...begun, ...end, finishedAt: now(), output });
         await this.#note(app, `deployment ${begun.id} ended: ${end.status}`);
+        // Last of all: whoever sees that it has ended may deploy again.
+        await this.#write(app, { ...begun, ...end, finishedAt: now(), output });
       })
       .catch((error) => this.#parts.logger.error({ err: error, app }, 'a deployment is lost'))
-      .finally(() => {
-        this.#under.delete(app);
-        done();
-      });
+      .finally(() => this.#end(app, underway));
+  }
+
+  #end(app: string, underway: Underway): void {
+    if (this.#under.get(app) === underway) this.#under.delete(app);
+    underway.end();
   }
 
   async #buildAndRun(
     app: string,
     begun: Deployment,
-    source: { file: string; archive: Archive },
+    source: Source,
     by: Behalf,
     print: (text: string) => void,
   ): Promise<Build> {
     const { shelf, host } = this.#parts;
     const build = await makeBuild(source, await this.#place(app), { app, id: newId(), print });
-    await shelf.change(
-      app,
-      by,
-      (record) => ({ ...record, ...deployed(record, begun, build) }),
-      (record) => host.restart(record),
-    );
+    try {
+      await shelf.change(
+        app,
+        by,
+        (record) => ({ ...record, ...deployed(record, begun, build) }),
+        (record) => host.restart(record),
+      );
+    } catch (error) {
+      const isAdopted = shelf.find(app)?.build?.id === build.id;
+      if (!isAdopted) await forgetBuild(this.#builds(app), build.id);
+      throw error;
+    }
     print(`Deployed. Process types: ${Object.keys(build.processTypes).join(', ')}.\n`);
     await this.#forgetOld(app, build.id);
     return build;
@@ -309,9 +328,17 @@ export class Deployments implements Verbs {
     const names = (await readdir(this.#builds(app))).filter((name) => !name.includes('.'));
     // Ids do not tell their age; what runs stays, and of the others the last few found.
     const old = names.filter((name) => name !== current).slice(keptBuilds);
-    for (const id of old) {
-      await rm(join(this.#builds(app), id), { recursive: true, force: true });
-      await rm(artefact(this.#builds(app), id), { force: true });
+    for (const id of old) await forgetBuild(this.#builds(app), id);
+  }
+
+  /** Removes what an interrupted deployment has packed, if the app did not come to have it. */
+  async #forgetUnadopted(app: string, { createdAt }: Deployment): Promise<void> {
+    const { build } = this.#parts.shelf.get(app);
+    const ids = (await readdir(this.#builds(app)).catch(() => [])).flatMap(buildNamed);
+    for (const id of ids) {
+      const packed = await stat(artefact(this.#builds(app), id));
+      const isOfIt = packed.mtimeMs >= Date.parse(createdAt) && id !== build?.id;
+      if (isOfIt) await forgetBuild(this.#builds(app), id);
     }
   }
 
@@ -340,6 +367,14 @@ export class Deployments implements Verbs {
 
 const now = () => new Date().toISOString();
 
+function newUnderway(deployment: string): Underway {
+  let end: () => void = () => undefined;
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  return { deployment, ended, end, output: '' };
+}
+
 /** Ends what builds the apps that are meant. */
 function endBuilders(isMeant: (app: string) => boolean): void {
   for (const { process, value } of withVariable(marker)) {
@@ -354,14 +389,15 @@ function deployed(
   begun: Deployment,
   build: Build,
 ): Pick<AppRecord, 'build' | 'formation' | 'started' | 'lastDeployment'> {
-  const formation = Object.keys(build.processTypes).map((name): FormationEntry => {
-    const known = record.formation.find((entry) => entry.name === name);
-    return known ?? { name, amount: name === 'web' && record.build === null ? 1 : 0 };
-  });
+  const types = Object.keys(build.processTypes);
+  const kept = record.formation.filter(({ name }) => types.includes(name));
+  const added = types
+    .filter((name) => !kept.some((entry) => entry.name === name))
+    .map((name) => ({ name, amount: name === 'web' && record.build === null ? 1 : 0 }));
   const by = begun.pusher?.username ?? null;
   return {
     build,
-    formation,
+    formation: [...kept, ...added],
     started: record.started || record.build === null,
     lastDeployment: { at: begun.createdAt, by, successful: begun.id },
   };

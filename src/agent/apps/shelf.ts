@@ -65,9 +65,9 @@ export class Shelf {
       if (known) return known.record;
       this.#claim(record.name, record.id);
       await mkdir(this.folder(record.id), { recursive: true, mode: 0o711 });
-      await writeJsonFile(this.#file(record.id), record);
-      this.#kept.set(record.id, { record, changing: new Mutex() });
-      return record;
+      const written = await this.#write(record);
+      this.#kept.set(record.id, { record: written, changing: new Mutex() });
+      return written;
     });
   }
 
@@ -88,7 +88,7 @@ export class Shelf {
       // What a migration does in passing is no change of the owner's.
       const isNoted = by === null && edited !== kept.record;
       const updatedAt = isNoted ? new Date().toISOString() : kept.record.updatedAt;
-      await this.#write(kept, edited === kept.record ? edited : { ...edited, updatedAt });
+      if (edited !== kept.record) kept.record = await this.#write({ ...edited, updatedAt });
       await act(kept.record);
       return kept.record;
     });
@@ -108,7 +108,7 @@ export class Shelf {
     await this.#exclusively(id, async (kept) => {
       if (!this.#kept.has(id)) return;
       if (!kept.record.deleting) refuseFrozen(kept.record, by);
-      await this.#write(kept, { ...kept.record, deleting: true });
+      kept.record = await this.#write({ ...kept.record, deleting: true });
       await act(kept.record);
       await rm(this.folder(id), { recursive: true, force: true });
       this.#kept.delete(id);
@@ -125,10 +125,11 @@ export class Shelf {
     return kept.changing.runExclusive(() => work(kept));
   }
 
-  async #write(kept: Kept, edited: AppRecord): Promise<void> {
-    if (edited === kept.record) return;
-    await writeJsonFile(this.#file(edited.id), edited);
-    kept.record = edited;
+  /** In the schema's order, whatever it was put together from: what is the same is the same file. */
+  async #write(edited: AppRecord): Promise<AppRecord> {
+    const record = appRecord.parse(edited);
+    await writeJsonFile(this.#file(record.id), record);
+    return record;
   }
 
   #claim(name: string, id: string): void {
@@ -146,10 +147,13 @@ export class Shelf {
   }
 }
 
-function refuseFrozen({ name, frozenBy }: AppRecord, by: Behalf): void {
+function refuseFrozen({ name, frozenBy, edge }: AppRecord, by: Behalf): void {
   if (frozenBy === null || frozenBy === by) return;
-  throw Refusal.conflict(
-    'frozen',
-    `${name} is frozen by migration ${frozenBy}. Wait for its end, or abort it, before you change the application.`,
-  );
+  const run = `godwit migration-run ${frozenBy} --app ${name}`;
+  // It forwards from the switch on.
+  const what =
+    edge.kind === 'forward'
+      ? `${name} has moved to another region, by migration ${frozenBy}. Change it there. "${run} --rollback" brings it back; "${run} --complete" ends the migration, and leaves this one to you.`
+      : `${name} is frozen by migration ${frozenBy}. Wait for its end, or abort it ("godwit migration-abort ${frozenBy} --app ${name}"), before you change the application.`;
+  throw Refusal.conflict('frozen', what);
 }

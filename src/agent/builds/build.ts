@@ -25,9 +25,26 @@ export interface BuildPlace {
   readonly owner: Account | null;
 }
 
+/** What a build is made of. */
+export interface Source {
+  readonly file: string;
+  readonly archive: Archive;
+}
+
 /** A build's archive, which travels from region to region. */
 export function artefact(folder: string, build: string): string {
   return join(folder, `${build}.tar.gz`);
+}
+
+/** The id of the build whose archive has that name; none when it is nothing of the kind. */
+export function buildNamed(name: string): string[] {
+  return name.endsWith('.tar.gz') ? [name.slice(0, -'.tar.gz'.length)] : [];
+}
+
+/** Removes a build, or what there is of it. */
+export async function forgetBuild(folder: string, build: string): Promise<void> {
+  await rm(join(folder, build), { recursive: true, force: true });
+  await rm(artefact(folder, build), { force: true });
 }
 
 /**
@@ -36,7 +53,7 @@ export function artefact(folder: string, build: string): string {
  * @throws when a command fails; nothing is left then
  */
 export async function makeBuild(
-  source: { file: string; archive: Archive },
+  source: Source,
   place: BuildPlace,
   parts: { app: string; id: string; print: (text: string) => void },
 ): Promise<Build> {
@@ -55,6 +72,9 @@ export async function makeBuild(
       createdAt: new Date().toISOString(),
       processTypes: parseProcfile(source.archive.procfile),
     };
+  } catch (error) {
+    await forgetBuild(place.folder, id);
+    throw error;
   } finally {
     await rm(built, { recursive: true, force: true });
   }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { open, rm } from 'node:fs/promises';
+import { open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
 import { request } from 'undici';
@@ -11,6 +11,9 @@ import { messageOf } from '../../shared/errors.js';
 const patience = 3_000;
 /** A sample ends after so many bytes, or so many milliseconds. */
 const sampleEnds = { bytes: 64 * 1024 * 1024, after: 500 };
+
+/** What the name of a sample begins with. */
+const prefix = 'sample-';
 
 /** Tries to reach another region in every way that a migration needs. @returns what failed, for people */
 export async function reach({ agent, edge, data }: Neighbour): Promise<string[]> {
@@ -37,7 +40,7 @@ export async function reach({ agent, edge, data }: Neighbour): Promise<string[]>
 
 /** Copies a little from another region to a file in `dir`, which is removed again. */
 export async function takeSample(offer: ProbeOffer, dir: string): Promise<Sample> {
-  const path = join(dir, `sample-${randomUUID()}`);
+  const path = join(dir, `${prefix}${randomUUID()}`);
   const file = await open(path, 'wx', 0o600);
   try {
     const socket = await greet(offer);
@@ -55,6 +58,12 @@ export async function takeSample(offer: ProbeOffer, dir: string): Promise<Sample
     await file.close();
     await rm(path);
   }
+}
+
+/** Removes samples that whoever took them did not come to remove. */
+export async function forgetSamples(dir: string): Promise<void> {
+  const left = (await readdir(dir)).filter((name) => name.startsWith(prefix));
+  await Promise.all(left.map((name) => rm(join(dir, name), { force: true })));
 }
 
 /** An agent is healthy; an edge knows no app of a name that nobody has. */

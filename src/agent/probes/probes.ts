@@ -3,7 +3,7 @@ import { messageOf, Refusal } from '../../shared/errors.js';
 import type { Performs } from '../verbs.js';
 import { memoryOf, roomIn } from './host.js';
 import { offerProbe } from './offer.js';
-import { reach, takeSample } from './probe.js';
+import { forgetSamples, reach, takeSample } from './probe.js';
 
 type Verbs = Performs<'describe' | 'memoryOf' | 'room' | 'offerProbe' | 'reach' | 'takeSample'>;
 
@@ -21,6 +21,11 @@ export class Probes implements Verbs {
 
   constructor(parts: ProbesParts) {
     this.#parts = parts;
+  }
+
+  /** Removes what was being tried when the agent died. */
+  recover(): Promise<void> {
+    return forgetSamples(this.#parts.dir);
   }
 
   describe() {

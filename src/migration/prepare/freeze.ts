@@ -1,6 +1,9 @@
 import type { Step } from '../phase.js';
 
-/** From now on the source's settings stay as they are; the app itself goes on working. */
+/**
+ * From now on the source's settings stay as they are; the app itself goes on working. Waits for
+ * what its owner began before, so that what is migrated is whole.
+ */
 export const freeze: Step = {
   title: 'Freeze the source application',
   async run({ migration, source, log }) {
