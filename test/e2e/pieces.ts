@@ -37,7 +37,8 @@ export async function startPieces(tampering: Tampering) {
     const [port, edgePort, secret] = [await freePort(), await freePort(), newSecret()];
     const args = [
       ...['region', '--name', name, '--dir', join(dir, name), '--port', `${port}`],
-      ...['--edge-port', `${edgePort}`, '--token-file', await tokenFile(`${name}.token`, secret)],
+      ...['--edge-port', `${edgePort}`, '--edge-https-port', `${await freePort()}`],
+      ...['--token-file', await tokenFile(`${name}.token`, secret)],
     ];
     await mkdir(join(dir, name));
     return { args, port, entry: { name, url: `http://127.0.0.1:${port}`, token: secret } };
