@@ -136,23 +136,31 @@ export async function startWebSockets(name = 'web-1'): Promise<Backend> {
   return { host: '127.0.0.1', port: await listen(server), name };
 }
 
-/** An authority of this test's own. */
+/** Kinds of keys. */
+const kinds = {
+  ec: { keyType: 'ec', curve: 'P-256', algorithm: 'sha256' },
+  rsa: { keyType: 'rsa', keySize: 2_048, algorithm: 'sha256' },
+} as const;
+
+/** An authority of this test's own, with its certificates, whose keys are of one kind. */
 export class Authority {
   private constructor(
     readonly certificate: string,
     readonly key: string,
+    readonly kind: keyof typeof kinds,
   ) {}
 
-  static async create(): Promise<Authority> {
-    const made = await createCertificate('Test authority');
-    return new Authority(made.certificate, made.privateKey);
+  static async create(kind: keyof typeof kinds = 'ec'): Promise<Authority> {
+    const made = await generate([{ name: 'commonName', value: 'Test authority' }], {
+      ...kinds[kind],
+      extensions: [{ name: 'basicConstraints', cA: true, critical: true }],
+    });
+    return new Authority(made.cert, made.private, kind);
   }
 
   async issue(host: string): Promise<DomainTls> {
     const made = await generate([{ name: 'commonName', value: host }], {
-      keyType: 'ec',
-      curve: 'P-256',
-      algorithm: 'sha256',
+      ...kinds[this.kind],
       ca: { cert: this.certificate, key: this.key },
       extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: host }] }],
     });
