@@ -1,15 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server as Http1Server } from 'node:http';
 import type { Server, Socket } from 'node:net';
-import type { Server as TlsServer } from 'node:tls';
 import type { DomainTls } from '../../region/model.js';
 import { listeningPort } from '../../shared/listening-port.js';
 import { http1Server } from './http1-server.js';
 import { http2Server } from './http2-server.js';
 import type { EdgeLimits } from './limits.js';
 import type { Reception } from './reception.js';
-import { tlsServer } from './tls-server.js';
+import { TlsServer } from './tls-server.js';
 
 /** Where clients come in. Ports are 0 for any that is free. */
 export interface Addresses {
@@ -37,7 +35,7 @@ export class Doors {
     };
     this.#plain = plain;
     this.#secure = addresses.tls
-      ? tlsServer(addresses.tls.certificate, limits, reception, given)
+      ? new TlsServer(addresses.tls.certificate, limits, reception, given)
       : null;
     for (const server of this.#servers) {
       server.on('connection', (socket) => {
@@ -50,7 +48,7 @@ export class Doors {
   async open(): Promise<void> {
     const { host, port, tls } = this.#addresses;
     this.#plain.listen(port, host);
-    this.#secure?.listen(tls?.port, host);
+    this.#secure?.listener.listen(tls?.port, host);
     await Promise.all(this.#servers.map((server) => once(server, 'listening')));
   }
 
@@ -68,15 +66,15 @@ export class Doors {
 
   /** Null when clients cannot come by TLS. */
   get securePort(): number | null {
-    return this.#secure && listeningPort(this.#secure);
+    return this.#secure && listeningPort(this.#secure.listener);
   }
 
   /** Has every client look at its certificate again, also one that could resume an earlier session. */
   forgetSessions(): void {
-    this.#secure?.setTicketKeys(randomBytes(48));
+    this.#secure?.forgetSessions();
   }
 
   get #servers(): Server[] {
-    return this.#secure ? [this.#plain, this.#secure] : [this.#plain];
+    return this.#secure ? [this.#plain, this.#secure.listener] : [this.#plain];
   }
 }

@@ -27,18 +27,28 @@ const ours = new Set([
   forwardHeader,
 ]);
 
+/** What says how long a message is, or where it goes. A neighbour may not have that left out on the way. */
+const lasting = new Set(['content-length', 'host', 'trailer', 'transfer-encoding']);
+
 /** Whether a header, in lower case, is for the next neighbour only. */
 export function isHopByHop(name: string): boolean {
   return hopByHop.has(name);
 }
 
+/** The headers that a message names as being for the next neighbour only. */
 function named(connection: string | undefined): string[] {
-  return (connection ?? '').split(',').map((name) => name.trim().toLowerCase());
+  const names = (connection ?? '').split(',').map((name) => name.trim().toLowerCase());
+  return names.filter((name) => !lasting.has(name));
 }
 
 /** Whether a message comes in chunks, which alone can have trailers after them. */
 function isChunked({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined;
+}
+
+/** Whether an answer is without content by its status, so that a length of it is wrong (RFC 9110, section 8.6). */
+function hasNoContent({ statusCode = 0 }: IncomingMessage): boolean {
+  return statusCode < 200 || statusCode === 204;
 }
 
 /**
@@ -57,8 +67,11 @@ export function requestHeaders(
     headers[name] = values.length === 1 && only !== undefined ? only : [...values];
   }
   if (request.host !== undefined) headers['host'] = request.host;
-  if (request.isChunked) headers['transfer-encoding'] = 'chunked';
-  else delete headers['trailer'];
+  // What has no length of its own would be read as the next request.
+  if (request.isChunked || (request.hasBody && headers['content-length'] === undefined)) {
+    delete headers['content-length'];
+    headers['transfer-encoding'] = 'chunked';
+  } else delete headers['trailer'];
   headers['x-forwarded-for'] = provenance.address;
   headers['x-forwarded-proto'] = provenance.scheme;
   headers['x-forwarded-port'] = provenance.port;
@@ -79,6 +92,7 @@ export function requestHeaders(
 export function responseHeaders(response: IncomingMessage, takesChunks: boolean): string[] {
   const left = new Set([...hopByHop, ...named(response.headers.connection)]);
   if (!takesChunks || !isChunked(response)) left.add('trailer');
+  if (hasNoContent(response)) left.add('content-length');
   const headers: string[] = [];
   for (let at = 0; at < response.rawHeaders.length; at += 2) {
     const [name, value] = [response.rawHeaders[at] ?? '', response.rawHeaders[at + 1] ?? ''];

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream';
 import { TLSSocket } from 'node:tls';
+import { drain } from './drain.js';
 import { responseHeaders } from './headers.js';
 import { type Call, type Connection, type Head, type Inbound, mayHaveContent } from './inbound.js';
 
@@ -102,10 +103,13 @@ export class Http1Call extends Http1Inbound implements Call {
   reply({ status, headers }: Omit<Head, 'message'>, text: string): void {
     const content = Buffer.from(`${text}\n`);
     this.bytes = content.length;
+    // A client that has not sent what it owes may not do so any more.
+    const ends = status === 408 || (this.expectsContinue && !this.incoming.complete);
+    drain(this.incoming, () => this.incoming.destroy());
     this.#outgoing.writeHead(status, [
-      ...['content-type', 'text/plain; charset=utf-8'],
+      ...['content-type', 'text/plain; charset=utf-8', 'content-length', String(content.length)],
       ...headers,
-      ...['connection', 'close'], // what the client may still be sending is not read
+      ...(ends ? ['connection', 'close'] : []),
     ]);
     this.#outgoing.end(content);
   }

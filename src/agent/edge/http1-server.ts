@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { readAgain } from '../../shared/read-again.js';
+import { closeGently } from './drain.js';
 import { Http1Call, Http1Inbound } from './http1-call.js';
 import type { EdgeLimits } from './limits.js';
 import type { Reception } from './reception.js';
@@ -20,8 +21,11 @@ export function http1Server(limits: EdgeLimits, reception: Reception): Server {
     connectionsCheckingInterval: Math.min(30_000, limits.head),
     noDelay: true,
   });
-  const serve = (incoming: IncomingMessage, outgoing: ServerResponse) =>
+  const serve = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    if (!incoming.socket.writable) return; // it came after the last that is answered
+    closeGently(incoming);
     reception.call(new Http1Call(incoming, outgoing));
+  };
   server.on('request', serve);
   server.on('checkContinue', serve);
   server.on('upgrade', (incoming, socket, head) => {

@@ -6,6 +6,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import { finished, pipeline } from 'node:stream';
+import { drain } from './drain.js';
 import { isHopByHop, responseHeaders } from './headers.js';
 import { type Call, type Connection, type Head, mayHaveContent } from './inbound.js';
 
@@ -97,8 +98,8 @@ export class Http2Call implements Call {
       'content-type': 'text/plain; charset=utf-8',
       ...fieldsOf(headers),
     });
-    // What the client may still be sending is not read.
-    stream.end(content, () => stream.close(constants.NGHTTP2_NO_ERROR));
+    drain(stream, () => stream.close(constants.NGHTTP2_NO_ERROR));
+    stream.end(content);
   }
 
   destroy(): void {

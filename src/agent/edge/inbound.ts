@@ -56,7 +56,7 @@ export interface Call extends Inbound {
    * @throws when there is no such status or header in HTTP; nothing is sent then
    */
   pass(head: Head, content: IncomingMessage, ended: () => void): void;
-  /** Answers for itself, without reading what the client may still be sending. */
+  /** Answers for itself; what the client may still be sending is dropped. */
   reply(head: Omit<Head, 'message'>, text: string): void;
   /** Breaks off. */
   destroy(): void;

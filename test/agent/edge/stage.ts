@@ -136,23 +136,31 @@ export async function startWebSockets(name = 'web-1'): Promise<Backend> {
   return { host: '127.0.0.1', port: await listen(server), name };
 }
 
-/** An authority of this test's own. */
+/** Kinds of keys. */
+const kinds = {
+  ec: { keyType: 'ec', curve: 'P-256', algorithm: 'sha256' },
+  rsa: { keyType: 'rsa', keySize: 2_048, algorithm: 'sha256' },
+} as const;
+
+/** An authority of this test's own, with its certificates, whose keys are of one kind. */
 export class Authority {
   private constructor(
     readonly certificate: string,
     readonly key: string,
+    readonly kind: keyof typeof kinds,
   ) {}
 
-  static async create(): Promise<Authority> {
-    const made = await createCertificate('Test authority');
-    return new Authority(made.certificate, made.privateKey);
+  static async create(kind: keyof typeof kinds = 'ec'): Promise<Authority> {
+    const made = await generate([{ name: 'commonName', value: 'Test authority' }], {
+      ...kinds[kind],
+      extensions: [{ name: 'basicConstraints', cA: true, critical: true }],
+    });
+    return new Authority(made.cert, made.private, kind);
   }
 
   async issue(host: string): Promise<DomainTls> {
     const made = await generate([{ name: 'commonName', value: host }], {
-      keyType: 'ec',
-      curve: 'P-256',
-      algorithm: 'sha256',
+      ...kinds[this.kind],
       ca: { cert: this.certificate, key: this.key },
       extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: host }] }],
     });
@@ -193,6 +201,12 @@ export async function askSecurely(
 }
 
 async function answerOf(request: http.ClientRequest): Promise<Answered> {
+  const whole = hear(request);
+  request.on('error', () => undefined); // who has been answered may not be able to send the rest
+  return whole;
+}
+
+async function hear(request: http.ClientRequest): Promise<Answered> {
   const [response]: http.IncomingMessage[] = await once(request, 'response');
   if (!response) throw new Error('no answer');
   let text = '';
@@ -208,6 +222,7 @@ export async function connectHttp2(
 ): Promise<http2.ClientHttp2Session> {
   const session = http2.connect(`https://${host}:${port}`, {
     ca,
+    maxSessionMemory: 100, // MB: what the tests send fits in
     createConnection: () =>
       tls.connect({ host: '127.0.0.1', port, ca, servername: host, ALPNProtocols: ['h2'] }),
   });

@@ -1,5 +1,8 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
+import { pipeline } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import tls from 'node:tls';
 import { pino } from 'pino';
 import { Agent, WebSocket } from 'undici';
@@ -15,6 +18,7 @@ import {
   connectHttp2,
   curl,
   echo,
+  listen,
   own,
   route,
   startBackend,
@@ -40,6 +44,58 @@ describe('over TLS, the edge', () => {
     await expect(askSecurely(tlsPort, host, { ca: certificate })).rejects.toThrow();
     const unknown = await askSecurely(tlsPort, 'no.here.localhost', { ca: certificate });
     expect(unknown.status).toBe(404);
+  });
+
+  describe.each(['TLSv1.2', 'TLSv1.3'] as const)('by %s', (version) => {
+    it.each(['ec', 'rsa'] as const)(
+      'shows a domain its own certificate, of kind %s',
+      async (kind) => {
+        const { edge, tlsPort } = await startEdge();
+        const authority = await Authority.create(kind);
+        const issued = await authority.issue(host);
+        edge.setRoute(
+          route([await startBackend(echo)], { certificates: new Map([[host, issued]]) }),
+        );
+        const { certificate } = await own();
+        const shown = async (options: tls.ConnectionOptions) => {
+          const socket = tls.connect({
+            ...{ host: '127.0.0.1', port: tlsPort, rejectUnauthorized: false },
+            ...{ minVersion: version, maxVersion: version, ...options },
+          });
+          cleanUp.push(() => socket.destroy());
+          await once(socket, 'secureConnect');
+          return socket.getPeerX509Certificate()?.fingerprint256;
+        };
+        const of = (pem: string) => new X509Certificate(pem).fingerprint256;
+        const [ecdsa, rsa] = ['ecdsa_secp256r1_sha256', 'rsa_pss_rsae_sha256'];
+        for (const sigalgs of [`${ecdsa}:${rsa}`, `${rsa}:${ecdsa}`]) {
+          expect(await shown({ servername: host, sigalgs })).toBe(of(issued.certificate));
+          expect(await shown({ servername: 'example.org', sigalgs })).toBe(of(certificate));
+          expect(await shown({ servername: 'unknown.example', sigalgs })).toBe(of(certificate));
+          expect(await shown({ sigalgs })).toBe(of(certificate));
+        }
+        const only = (kind === 'ec' ? rsa : ecdsa) ?? '';
+        await expect(shown({ servername: host, sigalgs: only })).rejects.toThrow();
+      },
+    );
+  });
+
+  it('reads a first message that comes in pieces, whether it names a host or not', async () => {
+    const { edge, tlsPort } = await startEdge();
+    const authority = await Authority.create('rsa');
+    const certificates = new Map([[host, await authority.issue(host)]]);
+    edge.setRoute(route([await startBackend(echo)], { certificates }));
+    const slow = net.createServer((client) => {
+      const server = net.connect(tlsPort, '127.0.0.1').setNoDelay();
+      pipeline(client, inPieces, server, client, () => undefined);
+    });
+    const port = await listen(slow);
+    const byName = await askSecurely(port, host, { ca: authority.certificate });
+    expect(byName.status).toBe(200);
+    const nameless = tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
+    await once(nameless, 'secureConnect');
+    expect(nameless.getPeerCertificate().subject.CN).toBe('here.localhost');
+    nameless.destroy();
   });
 
   it('tells the app by what the client came, and gives every request an id', async () => {
@@ -79,41 +135,52 @@ describe('over TLS, the edge', () => {
     expect((await ask(port, demo)).headers['x-request-id']).toBe('of the app');
   });
 
-  it('shows a new certificate at once, to clients that come back too; connections go on', async () => {
-    const { edge, tlsPort } = await startEdge();
-    const [before, after] = [await Authority.create(), await Authority.create()];
-    const backend = await startBackend(echo);
-    const certified = async ({ issue }: Authority, by: Authority) =>
-      route([backend], { certificates: new Map([[host, await issue.call(by, host)]]) });
-    edge.setRoute(await certified(before, before));
-    const connect = async (ca: string, session?: Buffer) => {
-      const options = { host: '127.0.0.1', port: tlsPort, servername: host, ca };
-      const socket = tls.connect(session ? { ...options, session } : options);
-      cleanUp.push(() => socket.destroy());
-      let kept: Buffer | undefined;
-      socket.on('session', (given) => {
-        kept = given;
-      });
-      await once(socket, 'secureConnect');
-      const get = async () => {
-        socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
-        const [answer] = await once(socket, 'data');
-        return String(answer).slice(0, 12);
+  it.each([
+    ['TLSv1.2', 'ec'],
+    ['TLSv1.2', 'rsa'],
+    ['TLSv1.3', 'ec'],
+    ['TLSv1.3', 'rsa'],
+  ] as const)(
+    'shows a new certificate at once, to clients that come back too; connections go on (%s, %s)',
+    async (version, kind) => {
+      const { edge, tlsPort } = await startEdge();
+      const [before, after] = [await Authority.create(kind), await Authority.create(kind)];
+      const backend = await startBackend(echo);
+      const certified = async ({ issue }: Authority, by: Authority) =>
+        route([backend], { certificates: new Map([[host, await issue.call(by, host)]]) });
+      edge.setRoute(await certified(before, before));
+      const connect = async (ca: string, session?: Buffer) => {
+        const options = {
+          ...{ host: '127.0.0.1', port: tlsPort, servername: host, ca },
+          ...{ minVersion: version, maxVersion: version },
+        };
+        const socket = tls.connect(session ? { ...options, session } : options);
+        cleanUp.push(() => socket.destroy());
+        let kept: Buffer | undefined;
+        socket.on('session', (given) => {
+          kept = given;
+        });
+        await once(socket, 'secureConnect');
+        const get = async () => {
+          socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+          const [answer] = await once(socket, 'data');
+          return String(answer).slice(0, 12);
+        };
+        return { get, socket, session: () => kept };
       };
-      return { get, socket, session: () => kept };
-    };
-    const early = await connect(before.certificate);
-    expect(await early.get()).toBe('HTTP/1.1 200');
-    const resumed = await connect(before.certificate, early.session());
-    expect(resumed.socket.isSessionReused()).toBe(true);
+      const early = await connect(before.certificate);
+      expect(await early.get()).toBe('HTTP/1.1 200');
+      const resumed = await connect(before.certificate, early.session());
+      expect(resumed.socket.isSessionReused()).toBe(true);
 
-    edge.setRoute(await certified(after, after));
-    await expect(connect(before.certificate, early.session())).rejects.toThrow();
-    const late = await connect(after.certificate, early.session());
-    expect(late.socket.isSessionReused()).toBe(false);
-    expect(await late.get()).toBe('HTTP/1.1 200');
-    expect(await early.get()).toBe('HTTP/1.1 200');
-  });
+      edge.setRoute(await certified(after, after));
+      await expect(connect(before.certificate, early.session())).rejects.toThrow();
+      const late = await connect(after.certificate, early.session());
+      expect(late.socket.isSessionReused()).toBe(false);
+      expect(await late.get()).toBe('HTTP/1.1 200');
+      expect(await early.get()).toBe('HTTP/1.1 200');
+    },
+  );
 
   it('is not hurt by a pair that cannot be used, and says which', async () => {
     const lines: string[] = [];
@@ -239,3 +306,12 @@ describe('over TLS, the edge', () => {
 /** Has every name lead to this host. */
 const toHere: net.LookupFunction = (_, { all }, tell) =>
   all ? tell(null, [{ address: '127.0.0.1', family: 4 }]) : tell(null, '127.0.0.1', 4);
+
+async function* inPieces(source: AsyncIterable<Buffer>) {
+  for await (const given of source) {
+    for (let at = 0; at < given.length; at += 7) {
+      yield given.subarray(at, at + 7);
+      await nextTurn();
+    }
+  }
+}
