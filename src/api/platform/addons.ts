@@ -149,7 +149,7 @@ export function addonRoutes(context: ApiContext): FastifyPluginAsyncZod {
         const { app, region } = await fullAppOf(context, request);
         const addon = addonOf(app, request.params.id);
         if (app.frozenBy !== null) {
-          const what = `${app.name} is frozen by migration ${app.frozenBy}. Wait for its end, or abort it, before you change the application.`;
+          const what = `${app.name} is frozen by migration ${app.frozenBy}. Wait for its end, or abort it: godwit migration-abort ${app.frozenBy} --app ${app.name}.`;
           throw Refusal.conflict('frozen', what);
         }
         const { plan_id } = request.body.addon;

@@ -159,7 +159,8 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
         });
         if (heir) {
           changed = await region.transferApp({ app: app.id, owner: heir });
-          const owners = { old_owner: app.owner, new_owner: heir };
+          const { id, username, email } = app.owner;
+          const owners = { old_owner: { id, username, email }, new_owner: heir };
           await noteEvent(context, request, app, 'transfer_app', owners);
         }
         return { app: await lookAtApp({ app: changed, region }) };
