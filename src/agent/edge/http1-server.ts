@@ -14,11 +14,12 @@ const faults: Readonly<Record<string, string>> = {
 
 /** Speaks HTTP/1 with clients, over any connection that it is given. */
 export function http1Server(limits: EdgeLimits, reception: Reception): Server {
+  const pause = Math.ceil(limits.head / 20);
   const server = createServer({
     keepAliveTimeout: limits.idle,
     requestTimeout: 0, // uploads may take their time; their heads may not
-    headersTimeout: limits.head,
-    connectionsCheckingInterval: Math.min(30_000, limits.head),
+    headersTimeout: limits.head - pause, // it is noticed up to one pause later
+    connectionsCheckingInterval: pause,
     noDelay: true,
   });
   const serve = (incoming: IncomingMessage, outgoing: ServerResponse) => {
