@@ -1,6 +1,6 @@
 import { Agent, type ClientRequest, request } from 'node:http';
 import type { Target } from './entrance.js';
-import { requestHeaders } from './headers.js';
+import { requestHeaders, trailersOf } from './headers.js';
 import type { Call } from './inbound.js';
 import { PatientAgent } from './patient-socket.js';
 import { watchBody } from './slow-body.js';
@@ -97,7 +97,8 @@ function sendBody(call: Call, upstream: ClientRequest, patience: number) {
   }
   if (call.expectsContinue) call.writeContinue();
   call.body.once('end', () => {
-    if (Object.keys(call.trailers).length > 0) upstream.addTrailers(call.trailers);
+    const trailers = trailersOf(call.trailers);
+    if (Object.keys(trailers).length > 0) upstream.addTrailers(trailers);
   });
   call.body.pipe(upstream);
   watchBody(call, upstream, patience);
