@@ -53,10 +53,10 @@ describe('the edge does not wait for ever for', () => {
 
   it('heads, no longer than it says', async () => {
     const { port } = await startEdge({ head: 2_000 });
-    const after = (time: number) => new Promise((resolve) => setTimeout(resolve, time, 'late'));
-    await after(300); // not at a moment at which the edge looks at it anyway
+    const passed = (time: number) => new Promise((resolve) => setTimeout(resolve, time, 'late'));
+    await passed(300); // not at a moment at which the edge looks at it anyway
     const slow = said(port, 'GET /');
-    const late = after(3_000);
+    const late = passed(3_000);
     expect(await Promise.race([slow, late])).toMatch(/^HTTP\/1\.1 408 /);
   });
 
