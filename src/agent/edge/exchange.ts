@@ -1,7 +1,8 @@
 import { Agent, type ClientRequest, request } from 'node:http';
 import type { Target } from './entrance.js';
-import { requestHeaders } from './headers.js';
+import { requestHeaders, trailersOf } from './headers.js';
 import type { Call } from './inbound.js';
+import { PatientAgent } from './patient-socket.js';
 import { watchBody } from './slow-body.js';
 import type { Visit } from './visit.js';
 
@@ -10,6 +11,9 @@ import type { Visit } from './visit.js';
  * them (an edge: 75 s; an app, by Node.js' default: 5 s).
  */
 const kept = new Agent({ keepAlive: true, timeout: 4_000, maxFreeSockets: 256 });
+
+/** For those that are not. */
+const single = new PatientAgent();
 
 /** What came of passing a request on. `unreached`: nothing of it was used, it may go elsewhere. */
 export type Outcome = 'answered' | 'unreached' | 'broken';
@@ -39,7 +43,7 @@ export function exchange(
     path: call.url,
     // Not `close`: an app that answers before it has read everything would cut its answer off.
     headers: { ...headers, connection: 'keep-alive' },
-    agent: reuses ? kept : false,
+    agent: reuses ? kept : single,
     setHost: false,
   });
   const done = target.token === null ? visit.entrance.begin() : () => undefined;
@@ -93,7 +97,8 @@ function sendBody(call: Call, upstream: ClientRequest, patience: number) {
   }
   if (call.expectsContinue) call.writeContinue();
   call.body.once('end', () => {
-    if (Object.keys(call.trailers).length > 0) upstream.addTrailers(call.trailers);
+    const trailers = trailersOf(call.trailers);
+    if (Object.keys(trailers).length > 0) upstream.addTrailers(trailers);
   });
   call.body.pipe(upstream);
   watchBody(call, upstream, patience);

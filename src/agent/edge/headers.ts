@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, validateHeaderName, validateHeaderValue } from 'node:http';
 import type { Inbound } from './inbound.js';
 import { type Provenance, tell, toldHeader } from './provenance.js';
 import { withoutStickyCookie } from './sticky.js';
@@ -29,6 +29,22 @@ const ours = new Set([
 
 /** What says how long a message is, or where it goes. A neighbour may not have that left out on the way. */
 const lasting = new Set(['content-length', 'host', 'trailer', 'transfer-encoding']);
+
+/** What means something before the content only (RFC 9110, section 6.5.1). */
+const leading = new Set([
+  ...['authorization', 'cache-control', 'content-encoding', 'content-range', 'content-type'],
+  ...[
+    'cookie',
+    'expect',
+    'forwarded',
+    'if-match',
+    'if-modified-since',
+    'if-none-match',
+    'if-range',
+  ],
+  ...['if-unmodified-since', 'location', 'max-forwards', 'pragma', 'proxy-authenticate'],
+  ...['proxy-authorization', 'range', 'set-cookie', 'www-authenticate'],
+]);
 
 /** Whether a header, in lower case, is for the next neighbour only. */
 export function isHopByHop(name: string): boolean {
@@ -99,4 +115,25 @@ export function responseHeaders(response: IncomingMessage, takesChunks: boolean)
     if (!left.has(name.toLowerCase())) headers.push(name, value);
   }
   return headers;
+}
+
+/** The trailers of a message that may be passed on: none that would be taken for one of its headers. */
+export function trailersOf(given: NodeJS.Dict<string>): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const [name, value] of Object.entries(given)) {
+    if ([hopByHop, ours, lasting, leading].some((names) => names.has(name))) continue;
+    if (value !== undefined && isValid(name, value)) kept[name] = value;
+  }
+  return kept;
+}
+
+/** HTTP/2 lets more through than HTTP/1 has a place for. */
+function isValid(name: string, value: string): boolean {
+  try {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -2,14 +2,24 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { drain } from './drain.js';
-import { responseHeaders } from './headers.js';
+import { responseHeaders, trailersOf } from './headers.js';
 import { type Call, type Connection, type Head, type Inbound, mayHaveContent } from './inbound.js';
+import { requestTarget } from './request-target.js';
 
-/** A request of HTTP/1. */
+/** A request of HTTP/1. What its target names is the host, whatever its Host header says. */
 export class Http1Inbound implements Inbound {
+  readonly url: string;
+  readonly host: string | undefined;
+  /** Whether what it asks for is no target; `url` is as it came then. */
+  readonly isMistaken: boolean;
   protected readonly incoming: IncomingMessage;
 
   constructor(incoming: IncomingMessage) {
+    const { method = '', url = '', headers } = incoming;
+    const target = requestTarget(method, url);
+    this.url = target?.url ?? url;
+    this.host = target?.host ?? headers.host;
+    this.isMistaken = target === null;
     this.incoming = incoming;
   }
 
@@ -17,16 +27,8 @@ export class Http1Inbound implements Inbound {
     return this.incoming.method ?? '';
   }
 
-  get url(): string {
-    return this.incoming.url ?? '';
-  }
-
   get version(): string {
     return this.incoming.httpVersion;
-  }
-
-  get host(): string | undefined {
-    return this.incoming.headers.host;
   }
 
   get headers() {
@@ -94,7 +96,7 @@ export class Http1Call extends Http1Inbound implements Call {
       this.bytes += piece.length;
     });
     content.once('end', () => {
-      if (content.rawTrailers.length > 0) outgoing.addTrailers(content.trailers);
+      if (content.rawTrailers.length > 0) outgoing.addTrailers(trailersOf(content.trailers));
     });
     // An answer cut short is cut short for the client too: pipeline destroys what it cannot end.
     pipeline(content, outgoing, ended);

@@ -14,25 +14,32 @@ const faults: Readonly<Record<string, string>> = {
 
 /** Speaks HTTP/1 with clients, over any connection that it is given. */
 export function http1Server(limits: EdgeLimits, reception: Reception): Server {
+  const pause = Math.ceil(limits.head / 20);
   const server = createServer({
     keepAliveTimeout: limits.idle,
     requestTimeout: 0, // uploads may take their time; their heads may not
-    headersTimeout: limits.head,
-    connectionsCheckingInterval: Math.min(30_000, limits.head),
+    headersTimeout: limits.head - pause, // it is noticed up to one pause later
+    connectionsCheckingInterval: pause,
     noDelay: true,
   });
   const serve = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     if (!incoming.socket.writable) return; // it came after the last that is answered
     closeGently(incoming);
-    reception.call(new Http1Call(incoming, outgoing));
+    const call = new Http1Call(incoming, outgoing);
+    if (call.isMistaken) {
+      call.reply({ status: 400, headers: [] }, 'The request names no path.');
+    } else reception.call(call);
   };
   server.on('request', serve);
   server.on('checkContinue', serve);
   server.on('upgrade', (incoming, socket, head) => {
     socket.on('error', () => socket.destroy());
     socket.setMaxListeners(20); // all who listen to it leave with it
-    if (!changesProtocol(incoming)) return readAgain(server, incoming, socket, head);
-    reception.change(new Http1Inbound(incoming), socket, head);
+    const request = new Http1Inbound(incoming);
+    if (request.isMistaken || !changesProtocol(incoming)) {
+      return readAgain(server, incoming, socket, head);
+    }
+    reception.change(request, socket, head);
   });
   server.on('clientError', (error, socket) => {
     const code = 'code' in error ? String(error.code) : '';

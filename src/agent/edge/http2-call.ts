@@ -7,7 +7,7 @@ import {
 } from 'node:http2';
 import { finished, pipeline } from 'node:stream';
 import { drain } from './drain.js';
-import { isHopByHop, responseHeaders } from './headers.js';
+import { isHopByHop, responseHeaders, trailersOf } from './headers.js';
 import { type Call, type Connection, type Head, mayHaveContent } from './inbound.js';
 
 /** A request of HTTP/2, which has a stream of its own. */
@@ -71,7 +71,7 @@ export class Http2Call implements Call {
     const waitForTrailers = hasContent && content.headers['transfer-encoding'] !== undefined;
     const all = [...responseHeaders(content, waitForTrailers), ...headers];
     stream.once('wantTrailers', () => {
-      if (this.#isOpen) stream.sendTrailers(fieldsOf(content.rawTrailers));
+      if (this.#isOpen) stream.sendTrailers(trailersOf(content.trailers));
     });
     stream.respond(
       { ':status': status, ...fieldsOf(all) },

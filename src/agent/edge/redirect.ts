@@ -24,7 +24,7 @@ export function redirection(
   const secures = scheme === 'http' && settings?.forceHttps === true;
   if (!secures && wanted === reached) return null;
   const port = secures ? portOf(httpsPort, 443) : (/:\d+$/.exec(host)?.[0] ?? '');
-  const path = url.startsWith('/') ? url : pathOf(url);
+  const path = url.startsWith('/') ? url : '/'; // not to `*`, which is no address
   return {
     status: method === 'GET' || method === 'HEAD' ? 301 : 308,
     location: `${secures ? 'https' : scheme}://${wanted}${port}${path}`,
@@ -33,11 +33,4 @@ export function redirection(
 
 function portOf(port: number | null, usual: number): string {
   return port === null || port === usual ? '' : `:${port}`;
-}
-
-/** Of a request that names all of its address, as one to a proxy does. */
-function pathOf(url: string): string {
-  if (!URL.canParse(url)) return '/';
-  const { pathname, search } = new URL(url);
-  return `${pathname}${search}`;
 }

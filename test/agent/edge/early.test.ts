@@ -11,6 +11,7 @@ import {
   connectHttp2,
   curl,
   echo,
+  listen,
   own,
   route,
   type Staged,
@@ -100,6 +101,29 @@ describe('who has an answer before it was read', () => {
       const headers = { connection: 'close' };
       const answer = await ask(port, demo, { method: 'POST', body, headers });
       expect([answer.status, answer.text]).toEqual([413, 'too large']);
+    }
+  });
+
+  it('hears the app, although that breaks off what it does not want to read', async () => {
+    const { edge, port, tlsPort } = await startEdge();
+    const server = net.createServer((socket) => {
+      socket.once('data', () => {
+        socket.pause();
+        socket.write('HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno', () =>
+          socket.destroy(),
+        );
+      });
+    });
+    edge.setRoute(route([{ host: '127.0.0.1', port: await listen(server) }]));
+    const { certificate: ca } = await own();
+    const body = Buffer.alloc(3 * mebibyte);
+    for (let turn = 0; turn < 20; turn++) {
+      const plain = await ask(port, demo, { method: 'POST', body });
+      expect([plain.status, plain.text]).toEqual([413, 'no']);
+      const session = await connectHttp2(tlsPort, demo, ca);
+      const other = await askHttp2(session, { method: 'POST', body });
+      session.destroy();
+      expect([other.status, other.text]).toEqual([413, 'no']);
     }
   });
 

@@ -3,7 +3,19 @@ import net from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../../../src/agent/edge/route.js';
 import { until } from '../../../src/shared/until.js';
-import { askHttp2, cleanUp, connectHttp2, listen, own, route, said, startEdge } from './stage.js';
+import {
+  heard as answerTo,
+  askHttp2,
+  cleanUp,
+  connectHttp2,
+  echo,
+  listen,
+  own,
+  route,
+  said,
+  startBackend,
+  startEdge,
+} from './stage.js';
 
 const demo = 'demo.here.localhost';
 const host = `Host: ${demo}\r\n`;
@@ -115,5 +127,93 @@ describe('what is between neighbours does not change where a message ends:', () 
     await once(socket, 'end');
     expect(heard).toMatch(/^HTTP\/1\.1 101 .*\r\n\r\nhello$/s);
     expect(heard).not.toMatch(/content-length/i);
+  });
+});
+
+describe('trailers', () => {
+  const forbidden = {
+    'x-forwarded-for': '6.6.6.6',
+    'x-forwarded-proto': 'https',
+    'x-request-id': 'mine',
+    'godwit-forward': 'secret',
+    'godwit-provenance': 'held=9',
+    cookie: 'a=1',
+    authorization: 'Basic eDp5',
+    'content-type': 'text/html',
+  };
+
+  it('do not tell the app what headers may not, by either version of HTTP', async () => {
+    const { edge, port, tlsPort } = await startEdge();
+    edge.setRoute(route([await startBackend(echo)]));
+    const lines = Object.entries({
+      ...{ ...forbidden, host: 'x', trailer: 'x', upgrade: 'x' },
+      ...{ connection: 'close', te: 'trailers', 'x-sum': '42' },
+    }).map(([name, value]) => `${name}: ${value}\r\n`);
+    const heard = await said(
+      port,
+      `POST / HTTP/1.1\r\n${host}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n` +
+        `2\r\nok\r\n0\r\n${lines.join('')}\r\n`,
+    );
+    expect(heard).toContain('"trailers":{"x-sum":"42"}');
+    const session = await connectHttp2(tlsPort, demo, (await own()).certificate);
+    const stream = session.request({ ':method': 'POST', ':path': '/' }, { waitForTrailers: true });
+    stream.once('wantTrailers', () =>
+      stream.sendTrailers({ ...forbidden, 'x-sum': '42', 'x-name': 'é✓' }),
+    );
+    stream.end('ok');
+    expect(JSON.parse((await answerTo(stream)).text).trailers).toMatchObject({ 'x-sum': '42' });
+    for (const name of Object.keys(forbidden)) {
+      expect(heard).not.toMatch(new RegExp(`"trailers".*${name}`));
+    }
+  });
+
+  it('do not tell the client what headers may not', async () => {
+    const { edge, port, tlsPort } = await startEdge();
+    const { backend } = await rawBackend(
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n' +
+        'Set-Cookie: a=1\r\nHost: x\r\nX-Sum: 42\r\n\r\n',
+    );
+    edge.setRoute(route([backend]));
+    const heard = await said(port, `GET / HTTP/1.1\r\n${host}Connection: close\r\n\r\n`);
+    expect(heard).toMatch(/\r\n0\r\nx-sum: 42\r\n\r\n$/i);
+    const session = await connectHttp2(tlsPort, demo, (await own()).certificate);
+    expect(Object.entries((await askHttp2(session)).trailers)).toEqual([['x-sum', '42']]);
+  });
+});
+
+describe('a target in absolute-form', () => {
+  const end = 'Host: other.example\r\nConnection: close\r\n';
+
+  it('names the host, whatever the Host header says', async () => {
+    const { edge, port } = await startEdge();
+    edge.setRoute(route([await startBackend(echo)]));
+    for (const [target, url, named] of [
+      [`http://${demo}/abs?x=1`, '/abs?x=1', demo],
+      [`HTTPS://me:secret@${demo}:8080?x`, '/?x', `${demo}:8080`],
+      [`http://${demo}`, '/', demo],
+    ]) {
+      const heard = await said(port, `GET ${target} HTTP/1.1\r\n${end}\r\n`);
+      expect(heard).toMatch(/^HTTP\/1\.1 200 /);
+      expect(heard).toContain(`"url":"${url}"`);
+      expect(heard).toContain(`"host":"${named}"`);
+      expect(heard).toContain(`"x-forwarded-host":"${named}"`);
+      expect(heard).not.toMatch(/other\.example|secret/);
+    }
+    const options = await said(port, `OPTIONS http://${demo} HTTP/1.1\r\n${end}\r\n`);
+    expect(options).toContain('"url":"*"');
+    const other = `GET http://other.example/ HTTP/1.1\r\n${host}Connection: close\r\n\r\n`;
+    expect(await said(port, other)).toMatch(/^HTTP\/1\.1 404 /);
+  });
+
+  it('of another scheme, or without a host, is none', async () => {
+    const { edge, port } = await startEdge();
+    edge.setRoute(route([await startBackend(echo)]));
+    for (const more of ['', 'Upgrade: websocket\r\nConnection: upgrade\r\n']) {
+      const socket = net.connect(port, '127.0.0.1');
+      cleanUp.push(() => socket.destroy());
+      socket.write(`GET ftp://${demo}/ HTTP/1.1\r\n${host}${more}\r\n`);
+      const [answer] = await once(socket, 'data');
+      expect(String(answer)).toMatch(/^HTTP\/1\.1 400 /);
+    }
   });
 });

@@ -51,6 +51,15 @@ describe('the edge does not wait for ever for', () => {
     expect(String(answer)).toMatch(/^HTTP\/1\.1 408 /);
   });
 
+  it('heads, no longer than it says', async () => {
+    const { port } = await startEdge({ head: 2_000 });
+    const passed = (time: number) => new Promise((resolve) => setTimeout(resolve, time, 'late'));
+    await passed(300); // not at a moment at which the edge looks at it anyway
+    const slow = said(port, 'GET /');
+    const late = passed(3_000);
+    expect(await Promise.race([slow, late])).toMatch(/^HTTP\/1\.1 408 /);
+  });
+
   it('bodies', async () => {
     const { edge, port, tlsPort } = await startEdge({ body: 100 });
     let given = 0;

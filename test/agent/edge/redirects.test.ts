@@ -56,7 +56,6 @@ describe('where clients are sent', () => {
       { ...get, url: '//evil.example' },
       [301, `https://${demo}:8443//evil.example`],
     ],
-    [forceHttps, {}, { ...get, url: 'http://x.example/y?z' }, [301, `https://${demo}:8443/y?z`]],
     [forceHttps, {}, { method: 'OPTIONS', url: '*' }, [308, `https://${demo}:8443/`]],
   ])('%j %j %j', (settings, changes, request, expected) => {
     const found = redirection(settings, request, { ...reached, ...changes }, { change: false });
