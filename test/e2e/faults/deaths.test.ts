@@ -70,7 +70,7 @@ describe('a death is no more than a pause', () => {
     },
   );
 
-  it.each(someOf(switches, 2))(
+  it.each(someOf(switches, 1))(
     'of the $victim, in finalize and rollback, at $step',
     async ({ victim, step }) => {
       const id = await app.createMigration();
