@@ -158,6 +158,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       if (stop) await apps.rest();
       await runtime.leave();
       await databases.close({ stop });
+      forwards.close();
       await edge.close();
     },
   };

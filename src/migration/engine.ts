@@ -6,7 +6,7 @@ import { Refusal } from '../shared/errors.js';
 import type { Logger } from '../shared/logging.js';
 import { Feed } from './feed.js';
 import { Leadership } from './leadership.js';
-import { judge, type Migration, type PhaseName, possiblePhases } from './migration.js';
+import { judge, type Migration, nextOf, type PhaseName } from './migration.js';
 import type { Asked, Changes, Migrations, NewMigration, Plan } from './migrations.js';
 import { makePlan } from './plan.js';
 import { type People, type Regions, Runner } from './run.js';
@@ -267,11 +267,7 @@ export class Engine implements Migrations {
   }
 
   #refusal(migration: Migration, phase: PhaseName): Refusal {
-    const possible = possiblePhases(migration);
-    const next =
-      possible.length > 0
-        ? `It can be asked to ${possible.join(' or ')} now.`
-        : 'Nothing more can be run.';
+    const next = nextOf(migration) ?? 'Nothing more can be run.';
     return Refusal.conflict(
       'wrong_status',
       `The migration is ${migration.status}: ${phase} cannot be run. ${next}`,

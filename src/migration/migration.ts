@@ -155,3 +155,9 @@ export function judge(migration: Standing, phase: PhaseName, now = new Date()): 
 export function possiblePhases(migration: Standing, now = new Date()): PhaseName[] {
   return phases.filter((phase) => judge(migration, phase, now) === 'start');
 }
+
+/** What may be asked of a migration now, as a sentence; null when nothing may. */
+export function nextOf(migration: Standing): string | null {
+  const possible = possiblePhases(migration);
+  return possible.length > 0 ? `It can be asked to ${possible.join(' or ')} now.` : null;
+}

@@ -6,9 +6,9 @@ import { Refusal } from '../shared/errors.js';
 import {
   closedStatuses,
   type Migration,
+  nextOf,
   type PhaseName,
   type Progress,
-  possiblePhases,
   type Standing,
   type Status,
   type StepRecord,
@@ -281,12 +281,14 @@ export class MigrationStore {
     return this.#withSteps(rows);
   }
 
-  /** Those that are done, and whose window is over. */
+  /** Those whose window is over: done, or back there after a rollback that failed. */
   async listOverdue(): Promise<Migration[]> {
     const rows = await this.#db
       .selectFrom('migrations')
       .selectAll()
-      .where('status', '=', 'done')
+      .where((where) =>
+        where.or([where('status', '=', 'done'), where('failed_phase', '=', 'rollback')]),
+      )
       .where('completed_at', 'is', null)
       .where('window_closes_at', '<=', sql<Date>`now()`)
       .execute();
@@ -435,11 +437,7 @@ async function openMigration(tx: Transaction<MigrationTables>, app: string) {
 }
 
 function isOpen(app: string, open: Standing & { readonly id: string }): Refusal {
-  const possible = possiblePhases(open);
-  const next =
-    possible.length > 0
-      ? `It can be asked to ${possible.join(' or ')} now.`
-      : 'It is about to end: wait for that.';
+  const next = nextOf(open) ?? 'It is about to end: wait for that.';
   return Refusal.conflict(
     'migration_open',
     `${app} already has an open migration: ${open.id}, which is ${open.status}. ${next} Another can be created once it has ended.`,

@@ -1,5 +1,7 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { compareDatabases } from '../../src/dev/demo/check.js';
+import { compareDatabases, lostWrites } from '../../src/dev/demo/check.js';
 import { Traffic } from '../../src/dev/demo/traffic.js';
 import { describeSteps, inventory, Stage } from './stage.js';
 
@@ -36,14 +38,18 @@ it('comes back with every write, whoever asks where, and can leave again', async
   const reports = [await traffic.stop(), await there.stop()];
   expect(reports.flatMap(({ failures }) => failures)).toEqual([]);
   const acknowledged = reports.flatMap((report) => report.acknowledged);
-  const { source, destination, lostWrites } = await compareDatabases(
+  const {
+    source,
+    destination,
+    lostWrites: lost,
+  } = await compareDatabases(
     {
       source: await app.databaseUrl(),
       destination: await app.databaseUrl(stage.destination.name),
     },
     { acknowledged },
   );
-  expect(lostWrites).toBe(0);
+  expect(lost).toBe(0);
   expect(source).toEqual(destination);
 
   const completed = await app.run(next, 'complete');
@@ -56,4 +62,43 @@ it('comes back with every write, whoever asks where, and can leave again', async
     stage.destination.name,
   );
   expect(left[0]?.count).toBe('0');
+}, 180_000);
+
+it('goes on serving there when the source does not start again, until that is mended', async () => {
+  const mark = join(stage.dir, 'broken');
+  const start = `import { existsSync } from 'node:fs';
+    const isSource = process.cwd().includes('${stage.source.name}');
+    if (isSource && existsSync('${mark}')) throw new Error('broken on purpose');
+    await import('./web.js');`;
+  const files = { 'start.js': start, Procfile: 'web: node start.js\nworker: node worker.js\n' };
+  const app = await stage.deployBirdLog('hesitant', { files, rows: 200 });
+  const id = await app.createMigration();
+  await app.runTo(id, 'finalize');
+  const traffic = new Traffic(stage.source.edge, `hesitant.${stage.source.name}.localhost`);
+  traffic.start();
+  await writeFile(mark, '');
+  const failed = await app.run(id, 'rollback');
+  expect(failed, describeSteps(failed)).toMatchObject({
+    status: 'error',
+    failed_phase: 'rollback',
+  });
+  expect(describeSteps(failed)).toMatch(/broken on purpose/);
+  await expect(app.client.runMigration('hesitant', id, 'abort')).rejects.toMatchObject({
+    status: 409,
+  });
+  await rm(mark);
+  const back = await app.run(id, 'rollback');
+  expect(back, describeSteps(back)).toMatchObject({ status: 'rolled-back' });
+  const report = await traffic.stop();
+  expect(report.failures).toEqual([]);
+  expect(await lostWrites(await app.databaseUrl(), report)).toBe(0);
+
+  // It may also be left at that.
+  const next = await app.createMigration();
+  await app.runTo(next, 'finalize');
+  await writeFile(mark, '');
+  expect(await app.run(next, 'rollback')).toMatchObject({ failed_phase: 'rollback' });
+  const completed = await app.run(next, 'complete');
+  expect(completed, describeSteps(completed)).toMatchObject({ status: 'done' });
+  expect(describeSteps(completed)).toMatch(/had no whole copy when this ended/);
 }, 180_000);

@@ -1,3 +1,4 @@
+import { Mutex } from 'async-mutex';
 import { z } from 'zod';
 import { domainTls } from '../../region/model.js';
 import { readJsonFile, writeJsonFile } from '../../shared/json-file.js';
@@ -16,11 +17,16 @@ const left = z.object({
 });
 type Left = z.infer<typeof left>;
 
+/** How often it is looked whether one is over, in milliseconds. */
+const rounds = 60_000;
+
 /** The forwards that apps left behind. An app that is there outranks them. */
 export class Forwards {
   readonly #file: string;
   readonly #edge: Edge;
+  readonly #leaving = new Mutex();
   #all: readonly Left[] = [];
+  #looking: NodeJS.Timeout | undefined;
 
   constructor(parts: { file: string; edge: Edge }) {
     this.#file = parts.file;
@@ -33,18 +39,28 @@ export class Forwards {
       ({ until }) => until > now,
     );
     this.route();
+    this.#looking = setInterval(() => this.route(), rounds);
   }
 
   /** Written down before anybody relies on it; in place of what led the same names elsewhere. */
   async leave(next: Left): Promise<void> {
-    const others = this.#all.filter(
-      ({ app, hostnames }) =>
-        app !== next.app && !hostnames.some((name) => next.hostnames.includes(name)),
-    );
-    for (const { app } of this.#all) this.#edge.removeRoute(routeOf(app));
-    this.#all = [...others, next];
-    await writeJsonFile(this.#file, this.#all);
-    this.route();
+    await this.#leaving.runExclusive(async () => {
+      const [others, replaced] = partition(
+        this.#all,
+        ({ app, hostnames }) =>
+          app !== next.app && !hostnames.some((name) => next.hostnames.includes(name)),
+      );
+      await writeJsonFile(this.#file, [...others, next]);
+      this.#all = [...others, next];
+      // From here to the end at once: nobody finds a name that leads nowhere.
+      for (const { app } of replaced) this.#edge.removeRoute(routeOf(app));
+      this.route();
+    });
+  }
+
+  /** Looks no more whether one is over. */
+  close(): void {
+    clearInterval(this.#looking);
   }
 
   /** Tells the edge; again when an app is removed that had one of the names. */
@@ -69,3 +85,7 @@ export class Forwards {
 
 /** Apart from the route of the app itself, while that is still there. */
 const routeOf = (app: string) => `forward ${app}`;
+
+function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(isFirst), items.filter((item) => !isFirst(item))];
+}

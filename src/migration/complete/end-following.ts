@@ -1,3 +1,5 @@
+import type { Region } from '../../region/region.js';
+import { Refusal } from '../../shared/errors.js';
 import { databasePairs } from '../databases.js';
 import { orGone } from '../or-gone.js';
 import type { Step } from '../phase.js';
@@ -8,12 +10,27 @@ export const endFollowing: Step = {
   async run(context) {
     const { migration, source, destination, log } = context;
     if (!(await source.findApp({ ref: migration.appId }))) return log('The source is gone.');
-    const pairs = await databasePairs(context);
-    for (const { old, twin } of pairs) {
-      await source.promote({ database: old });
+    for (const { addon, old, twin } of await databasePairs(context)) {
+      const isWhole = await standAlone(source, old);
       await orGone(destination.revokeFollow({ database: twin, follower: migration.id }));
       await source.revokeFollow({ database: old, follower: migration.id });
+      log(
+        isWhole
+          ? `${addon.product} on ${source.name} follows no more, and keeps what it had last.`
+          : `${addon.product} on ${source.name} had no whole copy when this ended, and is empty.`,
+      );
     }
-    log(`${pairs.length} databases of ${source.name} follow no more.`);
   },
 };
+
+/** @returns false when it had no whole copy, as after a rollback that was backed out of */
+async function standAlone(region: Region, database: string): Promise<boolean> {
+  try {
+    await region.promote({ database });
+    return true;
+  } catch (error) {
+    if (!(error instanceof Refusal && error.kind === 'conflict')) throw error;
+    await region.standDown({ database });
+    return false;
+  }
+}

@@ -7,11 +7,14 @@ export const leaveForward: Step = {
   async run({ migration, source, destination, newAppId, remember, log }) {
     const { switchedAt, windowClosesAt } = migration;
     const window = (windowClosesAt?.getTime() ?? 0) - (switchedAt?.getTime() ?? 0);
-    const grant = await source.grantForward({ app: migration.appId });
     const until = Date.now() + window;
-    await orGone(destination.leaveForward({ app: newAppId, until, ...grant }));
+    // The source is its owner's again, and may be gone by now.
+    const grant = await orGone(source.grantForward({ app: migration.appId }));
+    if (grant) {
+      await orGone(destination.leaveForward({ app: newAppId, until, ...grant }));
+      log(`${destination.name} forwards to ${source.name} until ${new Date(until).toISOString()}.`);
+    }
     await destination.deleteApp({ app: newAppId });
     await remember({ newAppId: null });
-    log(`${destination.name} forwards to ${source.name} until ${new Date(until).toISOString()}.`);
   },
 };

@@ -24,8 +24,8 @@ export const rollback: Phase = {
     switchDatabases: switchDatabases(back),
     startSourceApp: startApp('Start the source application', back),
     redirectRequests: redirectRequests(({ source }) => `Redirect requests to ${source}`, back),
-    unfreeze,
     releaseSourceDatabases,
+    unfreeze,
     leaveForward,
   }),
 };
