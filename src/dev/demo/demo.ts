@@ -38,8 +38,8 @@ export async function runDemo({ rows, jsonFile }: DemoOptions): Promise<boolean>
   const here = await startDev(dir);
   const interrupted = new AbortController();
   const interrupt = () => interrupted.abort(new Error('The demo was interrupted.'));
-  process.once('SIGINT', interrupt);
-  process.once('SIGTERM', interrupt);
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
   try {
     const result = await Promise.race([moveApp(here.ready, rows), rejected(interrupted.signal)]);
     for (const line of report(result)) say(line);
