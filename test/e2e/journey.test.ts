@@ -3,7 +3,6 @@ import { request } from 'undici';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
 import { compareDatabases } from '../../src/dev/demo/check.js';
-import { Traffic } from '../../src/dev/demo/traffic.js';
 import { findBinaries } from '../../src/postgresql/binaries.js';
 import { until } from '../../src/shared/until.js';
 import { describeSteps, inventory, Stage } from './stage.js';
@@ -30,7 +29,7 @@ const documented = [
 
 it('moves an application: no request fails, no write is lost', async () => {
   const app = await stage.deployBirdLog('mover');
-  const traffic = new Traffic(stage.source.edge, `mover.${stage.source.name}.localhost`);
+  const traffic = app.traffic();
   traffic.start();
   const id = await app.createMigration();
   const done = await app.runTo(id, 'finalize');
@@ -92,7 +91,7 @@ it('backs out when the new app does not start; the same finalize succeeds once t
   const id = await app.createMigration();
   await app.runTo(id, 'data');
   await writeFile(`/tmp/${name}`, stage.destination.name);
-  const traffic = new Traffic(stage.source.edge, `breaker.${stage.source.name}.localhost`);
+  const traffic = app.traffic();
   traffic.start();
   try {
     const failed = await app.run(id, 'finalize');

@@ -2,7 +2,6 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { compareDatabases, lostWrites } from '../../src/dev/demo/check.js';
-import { Traffic } from '../../src/dev/demo/traffic.js';
 import { describeSteps, inventory, Stage } from './stage.js';
 
 let stage: Stage;
@@ -14,15 +13,11 @@ afterAll(() => stage.remove());
 it('comes back with every write, whoever asks where, and can leave again', async () => {
   const app = await stage.deployBirdLog('returner');
   const before = await inventory(stage, stage.destination.name);
-  const traffic = new Traffic(stage.source.edge, `returner.${stage.source.name}.localhost`);
+  const traffic = app.traffic();
   traffic.start();
   const id = await app.createMigration();
   await app.runTo(id, 'finalize');
-  const there = new Traffic(
-    stage.destination.edge,
-    `returner.${stage.destination.name}.localhost`,
-    'there',
-  );
+  const there = app.traffic({ at: stage.destination, group: 'there' });
   there.start();
   const rolledBack = await app.run(id, 'rollback');
   expect(rolledBack, describeSteps(rolledBack)).toMatchObject({
@@ -74,7 +69,7 @@ it('goes on serving there when the source does not start again, until that is me
   const app = await stage.deployBirdLog('hesitant', { files, rows: 200 });
   const id = await app.createMigration();
   await app.runTo(id, 'finalize');
-  const traffic = new Traffic(stage.source.edge, `hesitant.${stage.source.name}.localhost`);
+  const traffic = app.traffic();
   traffic.start();
   await writeFile(mark, '');
   const failed = await app.run(id, 'rollback');

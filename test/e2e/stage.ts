@@ -13,6 +13,7 @@ import type { MigrationJson } from '../../src/api/region-migrations/presenter.js
 import { ApiClient } from '../../src/client/api-client.js';
 import { followMigration } from '../../src/client/follow.js';
 import { packFolder } from '../../src/client/pack-folder.js';
+import { Traffic } from '../../src/dev/demo/traffic.js';
 import { type Readiness, readiness } from '../../src/dev/dev.js';
 import type { PhaseName } from '../../src/migration/migration.js';
 import { freePort } from '../../src/shared/free-port.js';
@@ -226,6 +227,14 @@ export class TestApp {
       body: body || null,
     });
     return { status: answer.statusCode, text: await answer.body.text() };
+  }
+
+  /**
+   * Clients of it that come to a region's edge, not begun yet. Slower than those of the demo: here
+   * most of the time goes by with other things, which they would only slow down.
+   */
+  traffic({ at = this.stage.source, group = 'test' } = {}): Traffic {
+    return new Traffic(at.edge, `${this.name}.${at.name}.localhost`, { group, pause: 120 });
   }
 
   async stats(at = this.stage.source): Promise<{ rows: number }> {

@@ -15,8 +15,6 @@ export interface TrafficReport {
 
 /** Clients that write and clients that read, each one request after the other. */
 const [writers, readers] = [4, 4];
-/** Between two requests of one client, in milliseconds. */
-const pause = 40;
 
 const places = ['Wadden Sea', 'Yalu Jiang', 'Miranda'];
 
@@ -25,6 +23,7 @@ export class Traffic {
   readonly #pool: Pool;
   readonly #host: string;
   readonly #group: string;
+  readonly #pause: number;
   readonly #stopping = new AbortController();
   readonly #acknowledged: { client: string; number: number }[] = [];
   readonly #failures: string[] = [];
@@ -35,12 +34,14 @@ export class Traffic {
 
   /**
    * @param edge such as `http://127.0.0.1:8080`
-   * @param group of the clients, in their names
+   * @param how.group of the clients, in their names
+   * @param how.pause between two requests of one client, in milliseconds
    */
-  constructor(edge: string, host: string, group = 'demo') {
+  constructor(edge: string, host: string, { group = 'demo', pause = 40 } = {}) {
     this.#pool = new Pool(edge, { connections: writers + readers, headersTimeout: 120_000 });
     this.#host = host;
     this.#group = group;
+    this.#pause = pause;
   }
 
   start(): void {
@@ -77,7 +78,7 @@ export class Traffic {
       };
       const done = await this.#ask('POST', '/api/sightings', JSON.stringify(sighting));
       if (done) this.#acknowledged.push({ client, number });
-      await sleep(pause);
+      await sleep(this.#pause);
     }
   }
 
@@ -85,7 +86,7 @@ export class Traffic {
     const paths = ['/', '/api/sightings?limit=20', '/api/sightings?after=1000&limit=20'];
     for (let turn = index; !this.#stopping.signal.aborted; turn += 1) {
       await this.#ask('GET', paths[turn % paths.length] ?? '/', null);
-      await sleep(pause);
+      await sleep(this.#pause);
     }
   }
 

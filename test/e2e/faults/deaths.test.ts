@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lostWrites } from '../../../src/dev/demo/check.js';
-import { Traffic } from '../../../src/dev/demo/traffic.js';
 import type { PhaseName } from '../../../src/migration/migration.js';
 import { until } from '../../../src/shared/until.js';
 import { someOf } from '../../faults.js';
@@ -75,8 +74,7 @@ describe('a death is no more than a pause', () => {
     async ({ victim, step }) => {
       const id = await app.createMigration();
       await app.runTo(id, 'data');
-      const host = `${app.name}.${stage.source.name}.localhost`;
-      const traffic = new Traffic(stage.source.edge, host, `${victim}-${step.source}`);
+      const traffic = app.traffic({ group: `${victim}-${step.source}` });
       traffic.start();
       await app.client.runMigration(app.name, id, 'finalize');
       await killAt(id, 'finalize', step, victim);
