@@ -352,7 +352,24 @@ export const following = z.object({
 });
 export type Following = z.infer<typeof following>;
 
-/** What the edge did for an app since the last hold began. Times in milliseconds. */
+/** What the clients of an app were answered in one second, as an edge saw it. */
+export const trafficSecond = z.object({
+  /** When it began, in milliseconds since the epoch. */
+  at: z.number().int(),
+  /** Requests that were answered. */
+  requests: z.number().int(),
+  /** Those of them that were answered with 5xx, or whose answer broke off. */
+  failed: z.number().int(),
+  /** Milliseconds from when a request came until its answer began. */
+  median: z.number(),
+  longest: z.number(),
+});
+export type TrafficSecond = z.infer<typeof trafficSecond>;
+
+/**
+ * What the edge did for an app since the last hold began. Times in milliseconds. An agent of an
+ * earlier version does not tell all of it.
+ */
 export const holdReport = z.object({
   mode: edgeMode.options[0].shape.kind
     .or(edgeMode.options[1].shape.kind)
@@ -363,7 +380,20 @@ export const holdReport = z.object({
   /** Requests that were held. */
   held: z.number().int(),
   longestWait: z.number(),
+  /** Of those that were held, by nearest rank; 0 when none was. */
+  waits: z.object({ p50: z.number(), p99: z.number() }).default({ p50: 0, p99: 0 }),
   /** Held requests that were given up (503) because the hold had ended without a decision. */
   expired: z.number().int(),
+  /** Requests that found no room to wait (503). */
+  refused: z.number().int().default(0),
+  /** Long-lived connections (WebSockets, streams of events) that were ended for the hold. */
+  closed: z.number().int().default(0),
+  /**
+   * How long it took until the app had answered what it had been passed before; null when it had
+   * not within its time, or there was no hold.
+   */
+  drained: z.number().nullable().default(null),
+  /** The last two minutes, oldest first, without the seconds in which nobody was answered. */
+  traffic: z.array(trafficSecond).default([]),
 });
 export type HoldReport = z.infer<typeof holdReport>;

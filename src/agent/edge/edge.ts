@@ -124,7 +124,7 @@ export class Edge {
     return (await this.#apps.get(app)?.drained(timeout)) ?? true;
   }
 
-  /** What was held since the last hold began. */
+  /** What was done since the last hold began, and lately. */
   report(app: string): HoldReport {
     return (
       this.#apps.get(app)?.report() ?? {
@@ -132,7 +132,12 @@ export class Edge {
         holding: 0,
         held: 0,
         longestWait: 0,
+        waits: { p50: 0, p99: 0 },
         expired: 0,
+        refused: 0,
+        closed: 0,
+        drained: null,
+        traffic: [],
       }
     );
   }
@@ -166,8 +171,10 @@ export class Edge {
   async #serve(call: Call): Promise<void> {
     const visit = this.#receive(call);
     if (!visit) return call.reply({ status: 404, headers: [] }, noApp);
-    const reply = (status: number, text: string, ...headers: string[]) =>
+    const reply = (status: number, text: string, ...headers: string[]) => {
+      visit.answer(status);
       call.reply({ status, headers: [...headers, ...visit.endHere()] }, text);
+    };
     const gone = new AbortController();
     call.onceOver(() => {
       gone.abort();
@@ -196,6 +203,7 @@ export class Edge {
     const change: Change = { request, client, head, status: null, bytes: 0 };
     const reply = (status: number, reason: string, text: string, ...headers: string[]) => {
       change.status = status;
+      visit.answer(status);
       client.end(bareAnswer(`${status} ${reason}`, text, [...headers, ...visit.endHere()]));
     };
     const gone = new AbortController();
@@ -215,7 +223,7 @@ export class Edge {
     } catch (error) {
       if (gone.signal.aborted) return;
       if (!(error instanceof Refusal)) throw error;
-      reply(503, 'Service Unavailable', error.message);
+      reply(503, 'Service Unavailable', error.message, 'Retry-After', '2');
     }
   }
 

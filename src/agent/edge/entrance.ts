@@ -1,7 +1,9 @@
 import { performance } from 'node:perf_hooks';
 import type { HoldReport } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
+import { HoldRecord } from './hold-record.js';
 import type { Backend, Route } from './route.js';
+import { TrafficRecord } from './traffic-record.js';
 
 /** Where one request goes: to a process of the app, or to another region's edge. */
 export interface Target extends Backend {
@@ -35,21 +37,20 @@ const longestTimer = 2 ** 31 - 1;
 
 /** The way into one app: lets requests through, or has them wait. */
 export class Entrance {
+  readonly traffic = new TrafficRecord();
   readonly #limits: EntranceLimits;
   readonly #waiting = new Set<Waiter>();
   readonly #drained = new Set<() => void>();
   #route: Route;
   #turn = 0;
   #inFlight = 0;
-  #held = 0;
-  #holding = 0;
-  #longestWait = 0;
-  #expired = 0;
+  #hold: HoldRecord;
   #holdEnds: NodeJS.Timeout | undefined;
 
   constructor(route: Route, limits: EntranceLimits) {
     this.#limits = limits;
     this.#route = route;
+    this.#hold = new HoldRecord({ isHold: this.#isHolding() });
     this.#follow(route);
   }
 
@@ -59,12 +60,9 @@ export class Entrance {
 
   /** Takes over a new route; whoever waits goes where it leads, in order of arrival. */
   update(route: Route): void {
-    const begins = route.mode.kind === 'hold' && this.#route.mode.kind !== 'hold';
-    if (begins) {
-      this.#held = 0;
-      this.#longestWait = 0;
-      this.#expired = 0;
-    }
+    const wasHolding = this.#isHolding();
+    this.#route = route;
+    if (!wasHolding && this.#isHolding()) this.#hold = new HoldRecord({ isHold: true });
     this.#follow(route);
   }
 
@@ -86,17 +84,8 @@ export class Entrance {
     for (;;) {
       if (this.#isHolding()) {
         patientSince = null;
-        if (!wasHeld) this.#held += 1;
         wasHeld = true;
-        this.#holding += 1;
-        visitor.hold(true);
-        try {
-          await this.#change(Number.POSITIVE_INFINITY, signal);
-        } finally {
-          this.#holding -= 1;
-          visitor.hold(false);
-          this.#longestWait = Math.max(this.#longestWait, performance.now() - arrived);
-        }
+        await this.#beHeld(arrived, signal, visitor);
         continue;
       }
       const target = this.#next(visitor.wanted);
@@ -104,12 +93,13 @@ export class Entrance {
       patientSince ??= performance.now();
       const left = this.#limits.patience - (performance.now() - patientSince);
       if (left <= 0) {
-        if (wasHeld) this.#expired += 1;
+        if (wasHeld) this.#hold.expire();
         throw new Refusal(
           'unavailable',
           'The application has no process that accepts requests. Look at its logs.',
         );
       }
+      this.#findRoom();
       await this.#change(left, signal);
     }
   }
@@ -128,11 +118,16 @@ export class Entrance {
 
   /** Waits until no request is with the app's processes. @returns whether that was within `timeout` ms */
   async drained(timeout: number): Promise<boolean> {
-    if (this.#inFlight === 0) return true;
+    const hold = this.#hold;
+    if (this.#inFlight === 0) {
+      hold.drain();
+      return true;
+    }
     return new Promise((resolve) => {
       const settle = (drained: boolean) => {
         clearTimeout(timer);
         this.#drained.delete(tell);
+        if (drained) hold.drain();
         resolve(drained);
       };
       const tell = () => settle(true);
@@ -144,15 +139,28 @@ export class Entrance {
   report(): HoldReport {
     return {
       mode: this.#isHolding() || this.#route.mode.kind !== 'hold' ? this.#route.mode.kind : 'serve',
-      holding: this.#holding,
-      held: this.#held,
-      longestWait: Math.round(this.#longestWait),
-      expired: this.#expired,
+      ...this.#hold.report(),
+      traffic: this.traffic.report(),
     };
   }
 
+  /** Waits in one hold, from its beginning or from `since` on, to its end. */
+  async #beHeld(since: number, signal: AbortSignal, visitor: Visitor): Promise<void> {
+    const hold = this.#hold;
+    this.#findRoom();
+    const leave = hold.wait(since);
+    visitor.hold(true);
+    try {
+      while (this.#isHolding() && this.#hold === hold) {
+        await this.#change(Number.POSITIVE_INFINITY, signal);
+      }
+    } finally {
+      leave();
+      visitor.hold(false);
+    }
+  }
+
   #follow(route: Route): void {
-    this.#route = route;
     clearTimeout(this.#holdEnds);
     if (route.mode.kind === 'hold') {
       this.#awaitEndOfHold(route.mode.until);
@@ -197,11 +205,14 @@ export class Entrance {
     return backend ? { ...backend, token: null } : null;
   }
 
+  #findRoom(): void {
+    if (this.#waiting.size < this.#limits.waiting) return;
+    if (this.#isHolding()) this.#hold.refuse();
+    throw new Refusal('unavailable', 'Too many requests are waiting. Try again in a moment.');
+  }
+
   /** Waits until the route changes, `timeout` ms have passed, or `signal` fires. */
   #change(timeout: number, signal: AbortSignal): Promise<void> {
-    if (this.#waiting.size >= this.#limits.waiting) {
-      throw new Refusal('unavailable', 'Too many requests are waiting. Try again in a moment.');
-    }
     signal.throwIfAborted();
     return new Promise((resolve, reject) => {
       const leave = () => {

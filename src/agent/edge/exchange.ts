@@ -48,7 +48,11 @@ export function exchange(
   });
   const done = target.token === null ? visit.entrance.begin() : () => undefined;
   upstream.once('close', done);
-  const stay = call.onceOver(() => upstream.destroy());
+  let hasLeft = false;
+  const stay = call.onceOver(() => {
+    hasLeft = true;
+    upstream.destroy();
+  });
 
   return new Promise<Outcome>((resolve) => {
     let sent = false;
@@ -81,6 +85,10 @@ export function exchange(
           // What the app did not care to read, the client still wants to be rid of.
           call.body.unpipe(upstream).resume();
           resolve('answered');
+        });
+        visit.answer(head.status);
+        answer.once('error', () => {
+          if (!hasLeft) visit.breakOff();
         });
       } catch {
         upstream.destroy();

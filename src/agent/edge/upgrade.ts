@@ -51,6 +51,7 @@ export function upgrade(change: Change, target: Target, visit: Visit): Promise<O
   client.once('close', leave);
   const begin = (answer: IncomingMessage, ...extra: string[]) => {
     change.status = answer.statusCode ?? 502;
+    visit.answer(change.status);
     const added = [...visit.additions(answer.headers), ...extra];
     client.write(headOf(answer, added), 'latin1');
   };

@@ -5,6 +5,7 @@ import type { Provenance } from './provenance.js';
 import { type Redirect, redirection } from './redirect.js';
 import { logLine } from './router-log.js';
 import { stickyCookie, stickyProcess } from './sticky.js';
+import type { Counted } from './traffic-record.js';
 
 /** One request on its way through the edge to the app that it is for. */
 export class Visit {
@@ -19,6 +20,8 @@ export class Visit {
   #isForwarded = false;
   /** Name of the process that has the request. */
   #container: string | null = null;
+  /** Null before it is answered. */
+  #counted: Counted | null = null;
 
   constructor(request: Inbound, parts: { entrance: Entrance; provenance: Provenance }) {
     this.#request = request;
@@ -51,6 +54,17 @@ export class Visit {
     const found = redirection(this.entrance.route, this.#request, this.#provenance, { change });
     if (found) this.#container = null;
     return found;
+  }
+
+  /** Its answer begins, by whomever. */
+  answer(status: number): void {
+    const duration = performance.now() - this.#begun;
+    this.#counted = this.entrance.traffic.add(duration, { failed: status >= 500 });
+  }
+
+  /** Its answer will not come to an end, and that is not the client's doing. */
+  breakOff(): void {
+    this.#counted?.fail();
   }
 
   /** The edge answers by itself. @returns headers for that: names and values in turn */
