@@ -20,6 +20,9 @@ export const switchDatabases = (way: Way): Step => ({
       pairs.map(async (pair) => {
         const position = await from.region.fence({ database: from.database(pair) });
         positions.set(pair.old, position);
+        log(
+          `${pair.addon.product} takes no writes any more; its follower is to come to ${position}.`,
+        );
         const timeout = Math.max(0, (migration.holdUntil?.getTime() ?? 0) - Date.now());
         await to.region.waitFor({ database: to.database(pair), position, timeout });
       }),
