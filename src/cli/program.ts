@@ -40,6 +40,7 @@ import { start } from './commands/start.js';
 import { stop } from './commands/stop.js';
 import { tokens } from './commands/tokens.js';
 import { users } from './commands/users.js';
+import { verify } from './commands/verify.js';
 import { UsageError, withSessionOptions } from './session.js';
 
 const exitCodes = { done: 0, failed: 1, wrongUse: 2 };
@@ -51,7 +52,7 @@ const owners = [
   ...[forceHttps, stickySession, routerLogs, prewarm],
   ...[collaboratorsAdd, regions],
   ...[migrate, migrations, migrationCreate, migrationRun, migrationShow, migrationFollow],
-  ...[migrationAbort, migrationReport, compare],
+  ...[migrationAbort, migrationReport, compare, verify],
 ].map((command) => withSessionOptions(command).exitOverride());
 /** Their code is loaded when they are run: the commands of owners start faster without. */
 const operators = [dev, demo, server, region, users, tokens].map((command) =>
