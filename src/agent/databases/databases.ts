@@ -14,6 +14,8 @@ interface Kept {
   readonly database: Database;
   /** Held by whatever changes the database. */
   readonly changing: Mutex;
+  /** What steps of a switch ask for that goes on, or has not begun. */
+  readonly asked: Set<AbortController>;
 }
 
 /** The databases of a region, each in a folder of its own. Knows no product. */
@@ -49,9 +51,11 @@ export class Databases implements Does<DatabaseVerbName> {
   async close({ stop }: { stop: boolean }): Promise<void> {
     clearInterval(this.#round);
     await Promise.all(
-      [...this.#kept.values()].map(({ database, changing }) =>
-        changing.runExclusive(() => (stop ? database.rest() : database.leave())),
-      ),
+      [...this.#kept.values()].map((kept) => {
+        giveUp(kept, 'The agent ends.');
+        const { database, changing } = kept;
+        return changing.runExclusive(() => (stop ? database.rest() : database.leave()));
+      }),
     );
   }
 
@@ -74,6 +78,7 @@ export class Databases implements Does<DatabaseVerbName> {
   async deprovision(id: string): Promise<void> {
     const kept = this.#kept.get(id);
     if (!kept) return;
+    giveUp(kept, 'The database is being removed.');
     await kept.changing.runExclusive(() => kept.database.remove());
     this.#kept.delete(id);
   }
@@ -116,7 +121,7 @@ export class Databases implements Does<DatabaseVerbName> {
   }
 
   flush({ database }: { database: string }) {
-    return this.#change(database, (it) => nothing(it.flush()));
+    return this.#attempt(database, (it, signal) => nothing(it.flush(signal)));
   }
 
   position({ database }: { database: string }) {
@@ -128,15 +133,15 @@ export class Databases implements Does<DatabaseVerbName> {
   }
 
   fence({ database }: { database: string }) {
-    return this.#change(database, (it) => it.fence());
+    return this.#attempt(database, (it, signal) => it.fence(signal));
   }
 
   unfence({ database }: { database: string }) {
-    return this.#change(database, (it) => nothing(it.unfence()));
+    return this.#takeBack(database, (it) => nothing(it.unfence()));
   }
 
   promote({ database }: { database: string }) {
-    return this.#change(database, (it) => nothing(it.promote()));
+    return this.#attempt(database, (it, signal) => nothing(it.promote(signal)));
   }
 
   followBack({ database, endpoint }: { database: string; endpoint: Record<string, unknown> }) {
@@ -144,7 +149,7 @@ export class Databases implements Does<DatabaseVerbName> {
   }
 
   standDown({ database }: { database: string }) {
-    return this.#change(database, (it) => nothing(it.standDown()));
+    return this.#takeBack(database, (it) => nothing(it.standDown()));
   }
 
   async #open(folder: string): Promise<Database | null> {
@@ -156,7 +161,7 @@ export class Databases implements Does<DatabaseVerbName> {
   }
 
   #keep(database: Database): void {
-    this.#kept.set(database.id, { database, changing: new Mutex() });
+    this.#kept.set(database.id, { database, changing: new Mutex(), asked: new Set() });
   }
 
   #find(id: string): Kept {
@@ -174,6 +179,30 @@ export class Databases implements Does<DatabaseVerbName> {
     return changing.runExclusive(() => change(database));
   }
 
+  /** A change that is given up when it is taken back before it has ended. */
+  async #attempt<T>(
+    id: string,
+    change: (database: Database, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { database, changing, asked } = this.#find(id);
+    const attempt = new AbortController();
+    asked.add(attempt);
+    try {
+      return await changing.runExclusive(() => {
+        attempt.signal.throwIfAborted();
+        return change(database, attempt.signal);
+      });
+    } finally {
+      asked.delete(attempt);
+    }
+  }
+
+  /** A change that does not wait for what it takes back. */
+  #takeBack<T>(id: string, change: (database: Database) => Promise<T>): Promise<T> {
+    giveUp(this.#find(id), 'This has been taken back.');
+    return this.#change(id, change);
+  }
+
   async #tend(): Promise<void> {
     await Promise.all(
       [...this.#kept.values()].map(async ({ database, changing }) => {
@@ -187,6 +216,10 @@ export class Databases implements Does<DatabaseVerbName> {
       }),
     );
   }
+}
+
+function giveUp({ asked }: Kept, why: string): void {
+  for (const attempt of asked) attempt.abort(new Refusal('unavailable', why));
 }
 
 async function nothing(work: Promise<void>): Promise<null> {

@@ -17,6 +17,7 @@ export interface EdgeLimits extends EntranceLimits {
 export const usualLimits: EdgeLimits = {
   waiting: 10_000,
   patience: 10_000,
+  stranded: 600_000,
   handshake: 10_000,
   head: 60_000,
   body: 60_000,
