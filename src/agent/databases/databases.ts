@@ -7,8 +7,13 @@ import { messageOf, Refusal } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logging.js';
 import type { Database, Product, Provision } from './product.js';
 
-/** How often every database is tended, in milliseconds. */
-const rounds = 1_000;
+export interface DatabasesParts {
+  readonly dir: string;
+  readonly products: readonly Product[];
+  /** How often every database is tended, in milliseconds; each second if not given. */
+  readonly rounds?: number;
+  readonly logger: Logger;
+}
 
 interface Kept {
   readonly database: Database;
@@ -23,13 +28,15 @@ export class Databases implements Does<DatabaseVerbName> {
   readonly #dir: string;
   readonly #logger: Logger;
   readonly #products: readonly Product[];
+  readonly #rounds: number;
   readonly #kept = new Map<string, Kept>();
   readonly #provisioning = new Mutex();
   #round: NodeJS.Timeout | undefined;
 
-  constructor(parts: { dir: string; products: readonly Product[]; logger: Logger }) {
+  constructor(parts: DatabasesParts) {
     this.#dir = parts.dir;
     this.#products = parts.products;
+    this.#rounds = parts.rounds ?? 1_000;
     this.#logger = parts.logger;
   }
 
@@ -44,7 +51,7 @@ export class Databases implements Does<DatabaseVerbName> {
       else await rm(folder, { recursive: true });
     }
     await this.#tend();
-    this.#round = setInterval(() => this.#tend(), rounds);
+    this.#round = setInterval(() => this.#tend(), this.#rounds);
   }
 
   /** Lets go of the databases, which go on running unless `stop`. */

@@ -17,21 +17,24 @@ export const holdRequests = (way: Way): Step => ({
     ];
   },
   async run(context) {
-    const { migration, holdBudget, remember, log } = context;
+    const { migration, holdBudget, remember, record, log } = context;
     const { region, app } = way.from(context);
     const now = Date.now();
     const holdUntil = migration.holdUntil?.getTime() ?? now + holdBudget;
     await remember({ holdUntil: new Date(holdUntil) });
     const left = Math.max(0, holdUntil - now);
+    record.mark('held');
     await region.hold({ app, budget: left + backingOut, drain: Math.round(left / 3) });
+    record.mark('drained');
     log(`Requests wait, for at most ${holdBudget / 1000} s.`);
   },
   async undo(context) {
-    const { remember, log } = context;
+    const { remember, record, log } = context;
     const { region, app } = way.from(context);
     const report = await region.holdReport({ app });
     await region.serve({ app });
     await remember({ holdUntil: null });
+    await record.forget();
     log(`Requests go to ${region.name} again; ${report.held} had waited.`);
   },
 });

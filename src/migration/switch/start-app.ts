@@ -11,9 +11,12 @@ export const startApp = (title: Step['title'], way: Way): Step => ({
   title,
   whileHolding: true,
   async run(context) {
-    const { migration, signal, log } = context;
+    const { migration, signal, record, log } = context;
     const { region, app } = way.to(context);
-    if (!migration.wasStarted) return log('It was stopped, and stays stopped.');
+    if (!migration.wasStarted) {
+      record.mark('booted');
+      return log('It was stopped, and stays stopped.');
+    }
     await region.start({ app });
     let awaited = '';
     await until(
@@ -31,6 +34,7 @@ export const startApp = (title: Step['title'], way: Way): Step => ({
       if (signal.aborted) log(`Not there yet: ${awaited || 'all of it'}.`);
       throw error;
     });
+    record.mark('booted');
     log('It is healthy.');
   },
   async undo(context) {

@@ -14,7 +14,7 @@ export const stopApp = (title: Step['title'], way: Way): Step => ({
   title,
   whileHolding: true,
   async run(context) {
-    const { migration, remember, log } = context;
+    const { migration, remember, record, log } = context;
     const { region, app, name } = way.from(context);
     if (migration.wasStarted === null) {
       const found = await region.findApp({ ref: app });
@@ -23,6 +23,7 @@ export const stopApp = (title: Step['title'], way: Way): Step => ({
     }
     const left = (migration.holdUntil?.getTime() ?? 0) - Date.now();
     await region.stop({ app, grace: Math.max(0, Math.min(grace, Math.round(left / 3))) });
+    record.mark('stopped');
     log('No process of it runs.');
   },
   async undo(context) {

@@ -98,6 +98,7 @@ export class PostgresqlDatabase implements Database {
       this.#copyInBackground(following.endpoint);
       return;
     }
+    if (this.#copying?.isUnderWay) return; // whole by now, and started by who copied
     if (await this.#cluster.identity()) return;
     if (role === 'primary' && !(await this.#cluster.exists())) await this.#cluster.initialise();
     if (role === 'follower') {
