@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import type { HoldReport } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
 import { HoldRecord } from './hold-record.js';
+import type { LongLived } from './long-lived.js';
 import type { Backend, Route } from './route.js';
 import { TrafficRecord } from './traffic-record.js';
 
@@ -39,6 +40,7 @@ export class Entrance {
   readonly #limits: EntranceLimits;
   readonly #waiting = new Set<Waiter>();
   readonly #drained = new Set<() => void>();
+  readonly #longLived = new Set<LongLived>();
   #route: Route;
   #turn = 0;
   #inFlight = 0;
@@ -60,8 +62,10 @@ export class Entrance {
   update(route: Route): void {
     const wasHolding = this.#isHolding();
     this.#route = route;
-    if (!wasHolding && this.#isHolding()) this.#hold = new HoldRecord({ isHold: true });
+    const begins = !wasHolding && this.#isHolding();
+    if (begins) this.#hold = new HoldRecord({ isHold: true });
     this.#follow(route);
+    if (begins) this.#endLongLived('hold');
   }
 
   /** The app is gone; whoever waits is told. */
@@ -114,24 +118,27 @@ export class Entrance {
     };
   }
 
-  /** Waits until no request is with the app's processes. @returns whether that was within `timeout` ms */
+  /**
+   * Takes note of a connection with a process of the app that does not end by itself. Where requests
+   * are held, it is ended.
+   * @returns to be called at its end
+   */
+  linger(one: LongLived): () => void {
+    this.#longLived.add(one);
+    if (this.#isHolding() && one.endsAt === 'hold') this.#endLongLived('hold');
+    return () => this.#longLived.delete(one);
+  }
+
+  /**
+   * Waits until no request is with the app's processes; in a hold, ends then what only ends with the
+   * app. @returns whether that was within `timeout` ms
+   */
   async drained(timeout: number): Promise<boolean> {
     const hold = this.#hold;
-    if (this.#inFlight === 0) {
-      hold.drain();
-      return true;
-    }
-    return new Promise((resolve) => {
-      const settle = (drained: boolean) => {
-        clearTimeout(timer);
-        this.#drained.delete(tell);
-        if (drained) hold.drain();
-        resolve(drained);
-      };
-      const tell = () => settle(true);
-      const timer = setTimeout(() => settle(false), timeout);
-      this.#drained.add(tell);
-    });
+    const isDrained = this.#inFlight === 0 || (await this.#empty(timeout));
+    if (isDrained) hold.drain();
+    if (this.#isHolding()) this.#endLongLived('drain');
+    return isDrained;
   }
 
   report(): HoldReport {
@@ -155,6 +162,29 @@ export class Entrance {
     } finally {
       leave();
       visitor.hold(false);
+    }
+  }
+
+  #empty(timeout: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const settle = (isEmpty: boolean) => {
+        clearTimeout(timer);
+        this.#drained.delete(tell);
+        resolve(isEmpty);
+      };
+      const tell = () => settle(true);
+      const timer = setTimeout(() => settle(false), timeout);
+      this.#drained.add(tell);
+    });
+  }
+
+  /** Ends those that can be ended now. Until the app is rid of them, they count as passed to it. */
+  #endLongLived(now: LongLived['endsAt']): void {
+    for (const one of this.#longLived) {
+      if (one.endsAt !== now) continue;
+      this.#longLived.delete(one);
+      this.#hold.close();
+      void one.end().finally(this.begin());
     }
   }
 

@@ -1,7 +1,8 @@
 import { Agent, type ClientRequest, request } from 'node:http';
 import type { Target } from './entrance.js';
+import { EventStream, isEventStream } from './event-stream.js';
 import { requestHeaders, trailersOf } from './headers.js';
-import type { Call } from './inbound.js';
+import { type Call, mayHaveContent } from './inbound.js';
 import { PatientAgent } from './patient-socket.js';
 import { watchBody } from './slow-body.js';
 import type { Visit } from './visit.js';
@@ -73,23 +74,32 @@ export function exchange(
     });
     upstream.once('response', (answer) => {
       isAnswered = true;
-      // A stream of events has no end to wait for.
-      if (answer.headers['content-type']?.startsWith('text/event-stream')) done();
       const head = {
         status: answer.statusCode ?? 502,
         message: answer.statusMessage ?? '',
         headers: visit.additions(answer.headers),
       };
+      const isLongLived =
+        target.token === null && isEventStream(answer) && mayHaveContent(call.method, head.status);
+      const events = isLongLived ? new EventStream(answer) : null;
       try {
-        call.pass(head, answer, () => {
+        call.pass(head, { answer, content: events ?? answer }, () => {
           // What the app did not care to read, the client still wants to be rid of.
           call.body.unpipe(upstream).resume();
           resolve('answered');
         });
         visit.answer(head.status);
         answer.once('error', () => {
-          if (!hasLeft) visit.breakOff();
+          if (!hasLeft && !events?.isOver) visit.breakOff();
         });
+        if (events) {
+          const end = async () => {
+            await events.end();
+            upstream.destroy();
+          };
+          upstream.once('close', visit.entrance.linger({ endsAt: 'hold', end }));
+          done(); // it has no end to wait for
+        }
       } catch {
         upstream.destroy();
         resolve('broken'); // what it answered is no HTTP
