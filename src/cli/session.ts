@@ -16,6 +16,8 @@ export interface Session {
   /** The app that is meant. @throws UsageError when none was named */
   app(): string;
   readonly json: boolean;
+  /** Whether Godwit is on this machine, as far as its address tells. */
+  readonly isHere: boolean;
   /** Prints the value as JSON when that was asked for, and the lines otherwise. */
   print(value: unknown, lines: string | readonly string[]): void;
 }
@@ -56,6 +58,7 @@ function openSession({ app, region, json = false }: SessionOptions): Session {
       return named;
     },
     json,
+    isHere: ['127.0.0.1', '[::1]', 'localhost'].includes(new URL(url).hostname),
     print(value, lines) {
       const text = json ? JSON.stringify(value, null, 2) : [lines].flat().join('\n');
       if (text !== '') process.stdout.write(`${text}\n`);

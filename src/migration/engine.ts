@@ -12,6 +12,7 @@ import { makePlan } from './plan.js';
 import { type People, type Regions, Runner } from './run.js';
 import { createMigrationTables, type MigrationTables } from './schema.js';
 import { MigrationStore, type Run, workflowId } from './store.js';
+import type { Traffic } from './switch/record.js';
 import { isGoingOn, runPhase } from './workflow.js';
 
 export interface EngineParts {
@@ -158,6 +159,10 @@ export class Engine implements Migrations {
     if (!migrationId.safeParse(id).success) return null;
     const migration = await this.#store.find(id);
     return migration && [migration.appId, migration.newAppId].includes(appId) ? migration : null;
+  }
+
+  traffic({ id }: Migration): Promise<Traffic> {
+    return this.#store.traffic(id);
   }
 
   async run(migration: Migration, phase: PhaseName, how: Asked): Promise<void> {

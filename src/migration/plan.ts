@@ -61,7 +61,7 @@ function imagined({ app, source, destination, dstAppName }: NewMigration): Migra
     ...{ id: randomUUID(), appId: app.id, srcAppName: app.name, newAppId: null },
     ...{ source, destination, dstAppName: dstAppName ?? app.name },
     ...{ status: 'created', phase: null, failedPhase: null, steps: [] },
-    ...{ wasStarted: null, holdUntil: null, promoting: false, switchedAt: null, switch: null },
+    ...{ wasStarted: null, holdUntil: null, promoting: false, switchedAt: null, switches: {} },
     ...{ windowClosesAt: null, rolledBackAt: null, completedAt: null, removeSource: false },
     ...{ createdAt: new Date(), startedAt: null, finishedAt: null },
   };
@@ -72,7 +72,10 @@ const titleOf = ({ title }: Step, migration: Migration) =>
 
 async function runCheck(
   step: Step,
-  context: Omit<StepContext, 'signal' | 'log' | 'progress' | 'remember' | 'commitSwitch'>,
+  context: Omit<
+    StepContext,
+    'signal' | 'log' | 'progress' | 'remember' | 'record' | 'commitSwitch'
+  >,
 ): Promise<StepRecord> {
   const lines: string[] = [];
   const never = () => Promise.reject(new Error('A plan changes nothing.'));
@@ -87,6 +90,7 @@ async function runCheck(
       log: (line) => lines.push(line),
       progress: () => undefined,
       remember: never,
+      record: { mark: () => undefined, clients: never, traffic: never, forget: never },
       commitSwitch: never,
     });
     return { ...record, status: 'done', logs: lines.join('\n') || null };

@@ -13,6 +13,7 @@ import { isCommitted, type Progress } from './migration.js';
 import { Pace } from './pace.js';
 import type { Step, StepContext } from './phase.js';
 import { phaseNamed } from './phases.js';
+import { Recorder } from './recorder.js';
 import type { MigrationStore, Run } from './store.js';
 
 /** What became of a step: `superseded` when an abort came. */
@@ -155,6 +156,7 @@ export class Runner {
     const superseded = async () =>
       doing === 'running' && !isCommitted(migration) && !(await this.#store.isCurrent(run));
 
+    const record = new Recorder(this.#store, run);
     let beating = false;
     const beat = setInterval(async () => {
       if (beating) return;
@@ -187,6 +189,7 @@ export class Runner {
           progress = { ...now, rate: pace.note(now.done) };
           dirty = true;
         },
+        record,
         remember: (facts) => this.#store.remember(run.migration, facts),
         commitSwitch: async () => {
           signal.throwIfAborted();
@@ -209,6 +212,7 @@ export class Runner {
       clearInterval(beat);
       dirty = true;
       await write();
+      await record.write();
     }
   }
 }

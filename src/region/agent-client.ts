@@ -97,6 +97,7 @@ export class AgentClient implements Region {
   readonly attach = this.#verb('attach');
   readonly detach = this.#verb('detach');
   readonly start = this.#verb('start');
+  readonly warm = this.#verb('warm');
   readonly stop = this.#verb('stop');
   readonly restart = this.#verb('restart');
   readonly freeze = this.#verb('freeze');

@@ -61,7 +61,7 @@ export const collaborator = z.looseObject({
 });
 export type Collaborator = z.infer<typeof collaborator>;
 
-/** How the edge treats the app's requests. */
+/** How the edge treats the app's requests, and how a migration treats the app. */
 export const settings = z.looseObject({
   /** Requests over plain HTTP are redirected. */
   forceHttps: z.boolean(),
@@ -69,8 +69,13 @@ export const settings = z.looseObject({
   stickySession: z.boolean(),
   /** Every request leaves a line in the app's log. */
   routerLogs: z.boolean(),
+  /** It can start while its databases take no writes yet; a switch is shorter then. */
+  prewarm: z.boolean().default(false),
 });
 export type Settings = z.infer<typeof settings>;
+
+/** Some of the settings; what is not given has no default here. */
+export const someSettings = settings.extend({ prewarm: z.boolean() }).partial();
 
 /** A variable; `from` names the addon that provides it, null for the owner's own. */
 export const variable = z.object({ name: variableName, value: z.string(), from: id.nullable() });
@@ -190,6 +195,8 @@ export const app = z.object({
   scmLink: scmLink.nullable().default(null),
   /** Whether its processes are meant to run. */
   started: z.boolean(),
+  /** Whether its web processes run ahead of a switch, as long as it is not started. */
+  warmed: z.boolean().default(false),
   /** The migration that froze it; every other change is then refused. */
   frozenBy: z.uuid().nullable(),
   /** The migration that created it, null when its owner did. */

@@ -76,7 +76,7 @@ const apps = {
   setSettings: verb(
     {
       ...app,
-      settings: model.settings.partial(),
+      settings: model.someSettings,
       stack: z.string().optional(),
       limits: z.record(z.string(), z.number()).optional(),
       flags: z.record(z.string(), z.boolean()).optional(),
@@ -108,6 +108,8 @@ const apps = {
   detach: verb({ ...app, kind: listed, id: z.string() }, model.app),
   /** Starts the wanted processes; returns before they are healthy. */
   start: verb(app),
+  /** Starts the web processes of an app that is stopped, ahead of a switch; {@link start} adds the rest. */
+  warm: verb(app),
   /** Ends all processes (SIGTERM, then SIGKILL); returns when none runs. */
   stop: verb(app),
   /**

@@ -70,12 +70,12 @@ export async function waitForExit(identity: ProcessIdentity, timeout: number): P
 
 /** The processes of a process group that still run, its leader or not. */
 export function groupMembers(group: number): ProcessIdentity[] {
-  return runningProcesses().filter(({ pid }) => readStat(pid)?.group === group);
+  return runningProcesses().flatMap((running) => (running.group === group ? running.process : []));
 }
 
 /** The processes whose environment has the variable, with its value, as far as it can be read. */
 export function withVariable(name: string): { process: ProcessIdentity; value: string }[] {
-  return runningProcesses().flatMap((process) => {
+  return runningProcesses().flatMap(({ process }) => {
     const value = readEnvironment(process.pid)
       .find((entry) => entry.startsWith(`${name}=`))
       ?.slice(name.length + 1);
@@ -83,10 +83,15 @@ export function withVariable(name: string): { process: ProcessIdentity; value: s
   });
 }
 
-function runningProcesses(): ProcessIdentity[] {
+function runningProcesses(): { process: ProcessIdentity; group: number }[] {
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
-    .flatMap((entry) => identify(Number(entry)) ?? []);
+    .flatMap((entry) => {
+      const pid = Number(entry);
+      const stat = readStat(pid);
+      if (!stat || stat.state === 'Z') return [];
+      return { process: { pid, startTime: stat.startTime }, group: stat.group };
+    });
 }
 
 function readEnvironment(pid: number): string[] {

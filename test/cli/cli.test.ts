@@ -146,8 +146,13 @@ it('takes an application from its first line to another region', async () => {
   await done('start -a birds');
   await done('restart -a birds');
 
+  await done('prewarm --enable -a birds');
   const moved = await godwit('migrate --to osc-secnum-fr1 --yes -a birds');
   expect(moved.code, moved.err).toBe(0);
+  const id = /[0-9a-f-]{36}/.exec(moved.out)?.[0] ?? '';
+  expect(await done(`migration-report ${id} -a birds`)).toMatch(
+    /^finalize: requests were held for [\d,]+ ms.*drain .*release .*requests answered a second; 0 failed.*┤/s,
+  );
   expect(moved.err).toMatch(/Preflight.*✓.*Prepare.*✓.*Data.*✓.*Finalize.*✓/s);
   expect(await done('compare osc-fr1 osc-secnum-fr1 -a birds')).toMatch(/^The same: \d+ things/);
   await done('env-set MOTTO=other -a birds --region osc-secnum-fr1');

@@ -79,11 +79,20 @@ export class Stage {
     );
   }
 
-  /** Ends it in order, and removes its folder. */
+  /** Ends it in order, tells of what went wrong within it, and removes its folder. */
   async remove(): Promise<void> {
     await this.close();
+    for (const line of await this.#errors()) process.stderr.write(`${line.slice(0, 2_000)}\n`);
     await this.database?.drop();
     await rm(this.dir, { recursive: true, force: true });
+  }
+
+  /** What its processes logged as errors. */
+  async #errors(): Promise<string[]> {
+    const logs = join(this.dir, 'logs');
+    const texts = (await readdir(logs)).map((file) => readFile(join(logs, file), 'utf8'));
+    const lines = (await Promise.all(texts)).flatMap((text) => text.split('\n'));
+    return lines.filter((line) => line.includes('"level":50'));
   }
 
   async close(): Promise<void> {
@@ -154,12 +163,19 @@ export class Stage {
       rows = 2_000,
       version,
       files = {},
-    }: { rows?: number; version?: string; files?: Record<string, string> } = {},
+      prewarm = false,
+    }: {
+      rows?: number;
+      version?: string;
+      files?: Record<string, string>;
+      prewarm?: boolean;
+    } = {},
   ): Promise<TestApp> {
     const client = this.client(this.source.name);
     const { id } = await client.createApp(name);
     await client.addAddon(name, { product: 'postgresql', plan: 'postgresql-sandbox', version });
     await client.setVariables(name, { SEED_ROWS: `${rows}` });
+    if (prewarm) await client.patch(`/apps/${name}`, { app: { prewarm } }, z.unknown());
     const app = new TestApp(this, name, id);
     await app.deploy(files);
     await client.scale(name, { web: 2, worker: 1 });

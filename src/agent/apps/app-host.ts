@@ -32,7 +32,7 @@ export class AppHost {
   /** Starts what is wanted and ends what is not; tells the edge. */
   async run(record: AppRecord): Promise<void> {
     const workload = this.#workload(record);
-    if (record.started) await this.#parts.runtime.run(workload);
+    if (record.started || record.warmed) await this.#parts.runtime.run(workload);
     else await this.#parts.runtime.stop(workload);
     this.route(record);
   }
@@ -87,7 +87,7 @@ export class AppHost {
       folder,
       build: record.build && buildFolder(folder, record.build.id),
       commands: record.build?.processTypes ?? {},
-      formation: record.formation,
+      formation: record.formation.filter(({ name }) => record.started || name === 'web'),
       environment: {
         APP: record.name,
         ...Object.fromEntries(

@@ -14,21 +14,24 @@ export const holdRequests = (way: Way): Step => ({
     ];
   },
   async run(context) {
-    const { migration, remember, log } = context;
+    const { migration, remember, record, log } = context;
     const { region, app } = way.from(context);
     const now = Date.now();
     const holdUntil = migration.holdUntil?.getTime() ?? now + holdBudget;
     await remember({ holdUntil: new Date(holdUntil) });
     // The edge waits a little longer than the engine, which backs out first.
+    record.mark('held');
     await region.hold({ app, budget: Math.max(0, holdUntil - now) + 15_000 });
+    record.mark('drained');
     log(`Requests wait, for at most ${holdBudget / 1000} s.`);
   },
   async undo(context) {
-    const { remember, log } = context;
+    const { remember, record, log } = context;
     const { region, app } = way.from(context);
     const report = await region.holdReport({ app });
     await region.serve({ app });
     await remember({ holdUntil: null });
+    await record.forget();
     log(`Requests go to ${region.name} again; ${report.held} had waited.`);
   },
 });

@@ -8,9 +8,12 @@ export const startApp = (title: Step['title'], way: Way): Step => ({
   title,
   whileHolding: true,
   async run(context) {
-    const { migration, signal, log } = context;
+    const { migration, signal, record, log } = context;
     const { region, app } = way.to(context);
-    if (!migration.wasStarted) return log('It was stopped, and stays stopped.');
+    if (!migration.wasStarted) {
+      record.mark('booted');
+      return log('It was stopped, and stays stopped.');
+    }
     await region.start({ app });
     await until(
       async () => {
@@ -20,6 +23,7 @@ export const startApp = (title: Step['title'], way: Way): Step => ({
       },
       { timeout: Number.POSITIVE_INFINITY, every: 25, signal, what: 'the app to be healthy' },
     );
+    record.mark('booted');
     log('It is healthy.');
   },
   async undo(context) {

@@ -11,7 +11,7 @@ export const stopApp = (title: Step['title'], way: Way): Step => ({
   title,
   whileHolding: true,
   async run(context) {
-    const { migration, remember, log } = context;
+    const { migration, remember, record, log } = context;
     const { region, app, name } = way.from(context);
     if (migration.wasStarted === null) {
       const found = await region.findApp({ ref: app });
@@ -19,6 +19,7 @@ export const stopApp = (title: Step['title'], way: Way): Step => ({
       await remember({ wasStarted: found.started });
     }
     await region.stop({ app });
+    record.mark('stopped');
     log('No process of it runs.');
   },
   async undo(context) {

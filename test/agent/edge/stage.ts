@@ -26,7 +26,12 @@ afterEach(async () => {
 });
 
 export const app = 'a'.repeat(24);
-export const off: Settings = { forceHttps: false, stickySession: false, routerLogs: false };
+export const off: Settings = {
+  forceHttps: false,
+  stickySession: false,
+  routerLogs: false,
+  prewarm: false,
+};
 
 const ownOfRegion = createCertificate('here.localhost', ['*.here.localhost']);
 
