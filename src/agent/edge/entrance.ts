@@ -5,6 +5,7 @@ import { HoldRecord } from './hold-record.js';
 import type { LongLived } from './long-lived.js';
 import type { Backend, Route } from './route.js';
 import { TrafficRecord } from './traffic-record.js';
+import { type RoomLimits, WaitingRoom } from './waiting-room.js';
 
 /** Where one request goes: to a process of the app, or to another region's edge. */
 export interface Target extends Backend {
@@ -16,13 +17,13 @@ export interface Target extends Backend {
 export interface Visitor {
   /** The process that it wants to go to, if that is there; null for any. */
   readonly wanted: string | null;
+  /** Bytes that it takes while it waits. */
+  readonly size: number;
   /** Told that it is held from now on, or no longer. */
   hold(isHeld: boolean): void;
 }
 
-export interface EntranceLimits {
-  /** Requests that may wait at once. */
-  readonly waiting: number;
+export interface EntranceLimits extends RoomLimits {
   /** How long a request waits for an app that has no process, in milliseconds. */
   readonly patience: number;
 }
@@ -38,6 +39,7 @@ const longestTimer = 2 ** 31 - 1;
 export class Entrance {
   readonly traffic = new TrafficRecord();
   readonly #limits: EntranceLimits;
+  readonly #room: WaitingRoom;
   readonly #waiting = new Set<Waiter>();
   readonly #drained = new Set<() => void>();
   readonly #longLived = new Set<LongLived>();
@@ -49,6 +51,7 @@ export class Entrance {
 
   constructor(route: Route, limits: EntranceLimits) {
     this.#limits = limits;
+    this.#room = new WaitingRoom(limits);
     this.#route = route;
     this.#hold = new HoldRecord({ isHold: this.#isHolding() });
     this.#follow(route);
@@ -80,29 +83,23 @@ export class Entrance {
    * @throws Refusal `unavailable` when nothing came of waiting; whatever `signal` fires with
    */
   async target(signal: AbortSignal, visitor: Visitor): Promise<Target> {
-    const arrived = performance.now();
-    let wasHeld = false;
-    let patientSince: number | null = null;
-    for (;;) {
-      if (this.#isHolding()) {
-        patientSince = null;
-        wasHeld = true;
-        await this.#beHeld(arrived, signal, visitor);
-        continue;
-      }
-      const target = this.#next(visitor.wanted);
-      if (target) return target;
-      patientSince ??= performance.now();
-      const left = this.#limits.patience - (performance.now() - patientSince);
-      if (left <= 0) {
-        if (wasHeld) this.#hold.expire();
-        throw new Refusal(
-          'unavailable',
-          'The application has no process that accepts requests. Look at its logs.',
-        );
-      }
-      this.#findRoom();
-      await this.#change(left, signal);
+    const atOnce = this.#isHolding() ? null : this.#next(visitor.wanted);
+    if (atOnce) return atOnce;
+    const leave = this.#enter(visitor);
+    try {
+      return await this.#wait(signal, visitor);
+    } finally {
+      leave();
+    }
+  }
+
+  /** Waits before a target is tried again that could not be reached; no longer than until the route changes. */
+  async pause(time: number, signal: AbortSignal, visitor: Visitor): Promise<void> {
+    const leave = this.#enter(visitor);
+    try {
+      await this.#change(time, signal);
+    } finally {
+      leave();
     }
   }
 
@@ -149,10 +146,45 @@ export class Entrance {
     };
   }
 
+  #enter({ size }: Visitor): () => void {
+    try {
+      return this.#room.enter(size);
+    } catch (error) {
+      if (this.#isHolding()) this.#hold.refuse();
+      throw error;
+    }
+  }
+
+  /** Waits until requests are not held, and there is somewhere to go. */
+  async #wait(signal: AbortSignal, visitor: Visitor): Promise<Target> {
+    const arrived = performance.now();
+    let wasHeld = false;
+    let patientSince: number | null = null;
+    for (;;) {
+      if (this.#isHolding()) {
+        patientSince = null;
+        wasHeld = true;
+        await this.#beHeld(arrived, signal, visitor);
+        continue;
+      }
+      const target = this.#next(visitor.wanted);
+      if (target) return target;
+      patientSince ??= performance.now();
+      const left = this.#limits.patience - (performance.now() - patientSince);
+      if (left <= 0) {
+        if (wasHeld) this.#hold.expire();
+        throw new Refusal(
+          'unavailable',
+          'The application has no process that accepts requests. Look at its logs.',
+        );
+      }
+      await this.#change(left, signal);
+    }
+  }
+
   /** Waits in one hold, from its beginning or from `since` on, to its end. */
   async #beHeld(since: number, signal: AbortSignal, visitor: Visitor): Promise<void> {
     const hold = this.#hold;
-    this.#findRoom();
     const leave = hold.wait(since);
     visitor.hold(true);
     try {
@@ -218,12 +250,6 @@ export class Entrance {
       (wanted !== null && backends.find(({ name }) => name === wanted)) ||
       backends[this.#turn++ % backends.length];
     return backend ? { ...backend, token: null } : null;
-  }
-
-  #findRoom(): void {
-    if (this.#waiting.size < this.#limits.waiting) return;
-    if (this.#isHolding()) this.#hold.refuse();
-    throw new Refusal('unavailable', 'Too many requests are waiting. Try again in a moment.');
   }
 
   /** Waits until the route changes, `timeout` ms have passed, or `signal` fires. */

@@ -1,8 +1,10 @@
 import { Agent, type ClientRequest, request } from 'node:http';
 import type { Target } from './entrance.js';
 import { EventStream, isEventStream } from './event-stream.js';
+import { giveUpConnecting } from './give-up-connecting.js';
 import { requestHeaders, trailersOf } from './headers.js';
 import { type Call, mayHaveContent } from './inbound.js';
+import type { EdgeLimits } from './limits.js';
 import { PatientAgent } from './patient-socket.js';
 import { watchBody } from './slow-body.js';
 import type { Visit } from './visit.js';
@@ -26,14 +28,13 @@ function isRepeatable({ method, hasBody }: Call): boolean {
 /**
  * Passes one request to a target, and its answer back, both as they come. The body of the request
  * is not touched before the target is there to take it.
- * @param parts.patience how long the client may send nothing of a body that it owes, in milliseconds
  */
 export function exchange(
   call: Call,
   target: Target,
-  parts: { visit: Visit; fresh: boolean; patience: number },
+  parts: { visit: Visit; fresh: boolean; limits: Pick<EdgeLimits, 'body' | 'connect'> },
 ): Promise<Outcome> {
-  const { visit, fresh, patience } = parts;
+  const { visit, fresh, limits } = parts;
   // Only a request that may be sent twice goes over a connection that may just be closing.
   const reuses = !fresh && isRepeatable(call);
   const headers = requestHeaders(call, { provenance: visit.provenance, token: target.token });
@@ -61,10 +62,11 @@ export function exchange(
     upstream.once('socket', (socket) => {
       const send = () => {
         sent = true;
-        sendBody(call, upstream, patience);
+        sendBody(call, upstream, limits.body);
       };
-      if (socket.connecting) socket.once('connect', send);
-      else send();
+      if (!socket.connecting) return send();
+      socket.once('connect', send);
+      giveUpConnecting(socket, limits.connect);
     });
     upstream.on('error', () => {
       if (isAnswered) return; // how the answer ends is what counts

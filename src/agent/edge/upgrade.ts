@@ -3,8 +3,10 @@ import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream';
 import type { Target } from './entrance.js';
 import type { Outcome } from './exchange.js';
+import { giveUpConnecting } from './give-up-connecting.js';
 import { requestHeaders, responseHeaders } from './headers.js';
 import type { Inbound } from './inbound.js';
+import type { EdgeLimits } from './limits.js';
 import { PlainRelay } from './plain-relay.js';
 import type { Visit } from './visit.js';
 import { WebSocketRelay } from './websocket-relay.js';
@@ -33,7 +35,11 @@ export function changesProtocol({ headers }: IncomingMessage): boolean {
 }
 
 /** Passes a request to change the protocol (a WebSocket, mostly) on, and then both directions of it. */
-export function upgrade(change: Change, target: Target, visit: Visit): Promise<Outcome> {
+export function upgrade(
+  change: Change,
+  target: Target,
+  { visit, limits }: { visit: Visit; limits: Pick<EdgeLimits, 'connect'> },
+): Promise<Outcome> {
   const { client, head } = change;
   const { method, url, headers } = change.request;
   const upstream = request({
@@ -66,6 +72,7 @@ export function upgrade(change: Change, target: Target, visit: Visit): Promise<O
       socket.once('connect', () => {
         connected = true;
       });
+      giveUpConnecting(socket, limits.connect);
     });
     upstream.on('error', () => {
       client.off('close', leave);
