@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { SecureContext } from 'node:tls';
 import type { HoldReport } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
@@ -183,7 +183,7 @@ export class Edge {
     try {
       const outcome = await this.#pass(visit, gone.signal, async (target, fresh) => {
         const redirect = visit.redirection({ change: false });
-        if (!redirect) return exchange(call, target, { visit, fresh, patience: this.#limits.body });
+        if (!redirect) return exchange(call, target, { visit, fresh, limits: this.#limits });
         reply(redirect.status, elsewhere(redirect), 'location', redirect.location);
         return 'answered';
       });
@@ -214,7 +214,7 @@ export class Edge {
     try {
       const outcome = await this.#pass(visit, gone.signal, async (target) => {
         const redirect = visit.redirection({ change: true });
-        if (!redirect) return upgrade(change, target, visit);
+        if (!redirect) return upgrade(change, target, { visit, limits: this.#limits });
         const { status, location } = redirect;
         reply(status, 'Moved Permanently', elsewhere(redirect), 'Location', location);
         return 'answered';
@@ -233,12 +233,15 @@ export class Edge {
     signal: AbortSignal,
     attempt: (target: Target, fresh: boolean) => Promise<Outcome>,
   ): Promise<Outcome> {
-    for (let attempts = 0; attempts * pause <= this.#limits.patience; attempts++) {
-      const fresh = attempts > 0;
+    // Not the time that it is held.
+    let tried = 0;
+    for (let fresh = false; tried <= this.#limits.patience; fresh = true) {
       const target = await visit.next(signal, { fresh });
+      const begun = performance.now();
       const outcome = await attempt(target, fresh);
       if (outcome !== 'unreached') return outcome;
-      await sleep(pause, undefined, { signal });
+      await visit.pause(pause, signal);
+      tried += performance.now() - begun;
     }
     throw new Refusal(
       'unavailable',

@@ -2,8 +2,10 @@ import { performance } from 'node:perf_hooks';
 import type { HoldReport } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
 import { HoldRecord } from './hold-record.js';
+import type { LongLived } from './long-lived.js';
 import type { Backend, Route } from './route.js';
 import { TrafficRecord } from './traffic-record.js';
+import { type RoomLimits, WaitingRoom } from './waiting-room.js';
 
 /** Where one request goes: to a process of the app, or to another region's edge. */
 export interface Target extends Backend {
@@ -15,13 +17,13 @@ export interface Target extends Backend {
 export interface Visitor {
   /** The process that it wants to go to, if that is there; null for any. */
   readonly wanted: string | null;
+  /** Bytes that it takes while it waits. */
+  readonly size: number;
   /** Told that it is held from now on, or no longer. */
   hold(isHeld: boolean): void;
 }
 
-export interface EntranceLimits {
-  /** Requests that may wait at once. */
-  readonly waiting: number;
+export interface EntranceLimits extends RoomLimits {
   /** How long a request waits for an app that has no process, in milliseconds. */
   readonly patience: number;
   /** How much longer when a hold is over that nobody ended. */
@@ -39,8 +41,10 @@ const longestTimer = 2 ** 31 - 1;
 export class Entrance {
   readonly traffic = new TrafficRecord();
   readonly #limits: EntranceLimits;
+  readonly #room: WaitingRoom;
   readonly #waiting = new Set<Waiter>();
   readonly #drained = new Set<() => void>();
+  readonly #longLived = new Set<LongLived>();
   #route: Route;
   #turn = 0;
   #inFlight = 0;
@@ -49,6 +53,7 @@ export class Entrance {
 
   constructor(route: Route, limits: EntranceLimits) {
     this.#limits = limits;
+    this.#room = new WaitingRoom(limits);
     this.#route = route;
     this.#hold = new HoldRecord({ isHold: this.#isHolding() });
     this.#follow(route);
@@ -62,8 +67,10 @@ export class Entrance {
   update(route: Route): void {
     const wasHolding = this.#isHolding();
     this.#route = route;
-    if (!wasHolding && this.#isHolding()) this.#hold = new HoldRecord({ isHold: true });
+    const begins = !wasHolding && this.#isHolding();
+    if (begins) this.#hold = new HoldRecord({ isHold: true });
     this.#follow(route);
+    if (begins) this.#endLongLived('hold');
   }
 
   /** The app is gone; whoever waits is told. */
@@ -78,6 +85,80 @@ export class Entrance {
    * @throws Refusal `unavailable` when nothing came of waiting; whatever `signal` fires with
    */
   async target(signal: AbortSignal, visitor: Visitor): Promise<Target> {
+    const atOnce = this.#isHolding() ? null : this.#next(visitor.wanted);
+    if (atOnce) return atOnce;
+    const leave = this.#enter(visitor);
+    try {
+      return await this.#wait(signal, visitor);
+    } finally {
+      leave();
+    }
+  }
+
+  /** Waits before a target is tried again that could not be reached; no longer than until the route changes. */
+  async pause(time: number, signal: AbortSignal, visitor: Visitor): Promise<void> {
+    const leave = this.#enter(visitor);
+    try {
+      await this.#change(time, signal);
+    } finally {
+      leave();
+    }
+  }
+
+  /** Counts a request that has been passed to a process of the app. @returns to be called at its end, once or more often */
+  begin(): () => void {
+    this.#inFlight += 1;
+    let open = true;
+    return () => {
+      if (!open) return;
+      open = false;
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0) for (const tell of this.#drained) tell();
+    };
+  }
+
+  /**
+   * Takes note of a connection with a process of the app that does not end by itself. Where requests
+   * are held, it is ended.
+   * @returns to be called at its end
+   */
+  linger(one: LongLived): () => void {
+    this.#longLived.add(one);
+    if (this.#isHolding() && one.endsAt === 'hold') this.#endLongLived('hold');
+    return () => this.#longLived.delete(one);
+  }
+
+  /**
+   * Waits until no request is with the app's processes; in a hold, ends then what only ends with the
+   * app. @returns whether that was within `timeout` ms
+   */
+  async drained(timeout: number): Promise<boolean> {
+    const hold = this.#hold;
+    const isDrained = this.#inFlight === 0 || (await this.#empty(timeout));
+    if (isDrained) hold.drain();
+    if (this.#isHolding()) this.#endLongLived('drain');
+    return isDrained;
+  }
+
+  report(): HoldReport {
+    return {
+      mode: this.#isHolding() || this.#route.mode.kind !== 'hold' ? this.#route.mode.kind : 'serve',
+      ...this.#hold.report(),
+      traffic: this.traffic.report(),
+    };
+  }
+
+  #enter({ size }: Visitor): () => void {
+    try {
+      return this.#room.enter(size);
+    } catch (error) {
+      if (this.#isHolding()) this.#hold.refuse();
+      throw error;
+    }
+  }
+
+  /** Waits until requests are not held, and there is somewhere to go. */
+  async #wait(signal: AbortSignal, visitor: Visitor): Promise<Target> {
     const arrived = performance.now();
     let wasHeld = false;
     let patientSince: number | null = null;
@@ -99,55 +180,13 @@ export class Entrance {
           'The application has no process that accepts requests. Look at its logs.',
         );
       }
-      this.#findRoom();
       await this.#change(left, signal);
     }
-  }
-
-  /** Counts a request that has been passed to a process of the app. @returns to be called at its end, once or more often */
-  begin(): () => void {
-    this.#inFlight += 1;
-    let open = true;
-    return () => {
-      if (!open) return;
-      open = false;
-      this.#inFlight -= 1;
-      if (this.#inFlight === 0) for (const tell of this.#drained) tell();
-    };
-  }
-
-  /** Waits until no request is with the app's processes. @returns whether that was within `timeout` ms */
-  async drained(timeout: number): Promise<boolean> {
-    const hold = this.#hold;
-    if (this.#inFlight === 0) {
-      hold.drain();
-      return true;
-    }
-    return new Promise((resolve) => {
-      const settle = (drained: boolean) => {
-        clearTimeout(timer);
-        this.#drained.delete(tell);
-        if (drained) hold.drain();
-        resolve(drained);
-      };
-      const tell = () => settle(true);
-      const timer = setTimeout(() => settle(false), timeout);
-      this.#drained.add(tell);
-    });
-  }
-
-  report(): HoldReport {
-    return {
-      mode: this.#isHolding() || this.#route.mode.kind !== 'hold' ? this.#route.mode.kind : 'serve',
-      ...this.#hold.report(),
-      traffic: this.traffic.report(),
-    };
   }
 
   /** Waits in one hold, from its beginning or from `since` on, to its end. */
   async #beHeld(since: number, signal: AbortSignal, visitor: Visitor): Promise<void> {
     const hold = this.#hold;
-    this.#findRoom();
     const leave = hold.wait(since);
     visitor.hold(true);
     try {
@@ -157,6 +196,29 @@ export class Entrance {
     } finally {
       leave();
       visitor.hold(false);
+    }
+  }
+
+  #empty(timeout: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const settle = (isEmpty: boolean) => {
+        clearTimeout(timer);
+        this.#drained.delete(tell);
+        resolve(isEmpty);
+      };
+      const tell = () => settle(true);
+      const timer = setTimeout(() => settle(false), timeout);
+      this.#drained.add(tell);
+    });
+  }
+
+  /** Ends those that can be ended now. Until the app is rid of them, they count as passed to it. */
+  #endLongLived(now: LongLived['endsAt']): void {
+    for (const one of this.#longLived) {
+      if (one.endsAt !== now) continue;
+      this.#longLived.delete(one);
+      this.#hold.close();
+      void one.end().finally(this.begin());
     }
   }
 
@@ -203,12 +265,6 @@ export class Entrance {
       (wanted !== null && backends.find(({ name }) => name === wanted)) ||
       backends[this.#turn++ % backends.length];
     return backend ? { ...backend, token: null } : null;
-  }
-
-  #findRoom(): void {
-    if (this.#waiting.size < this.#limits.waiting) return;
-    if (this.#isHolding()) this.#hold.refuse();
-    throw new Refusal('unavailable', 'Too many requests are waiting. Try again in a moment.');
   }
 
   /** Waits until the route changes, `timeout` ms have passed, or `signal` fires. */

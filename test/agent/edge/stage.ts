@@ -53,10 +53,11 @@ export interface Staged {
 export async function startEdge(
   limits: Partial<EdgeLimits> = {},
   logger: Logger = pino({ level: 'silent' }),
+  port = 0,
 ): Promise<Staged> {
   const logged: { app: string; lines: readonly string[] }[] = [];
   const edge = new Edge({
-    ...{ host: '127.0.0.1', port: 0, tls: { port: 0, certificate: await own() }, logger, limits },
+    ...{ host: '127.0.0.1', port, tls: { port: 0, certificate: await own() }, logger, limits },
     log: async (app, lines) => void logged.push({ app, lines }),
   });
   await edge.start();
