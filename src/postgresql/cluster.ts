@@ -137,8 +137,7 @@ export class Cluster {
       await this.configure(options);
       return running;
     }
-    // What outlived its postmaster keeps another one from starting.
-    await this.#killAll();
+    await this.killAll();
     await rm(join(this.data, 'postmaster.pid'), { force: true });
     await this.configure(options);
     const child = await this.#spawn('postgres', ['-D', dataFolder], this.data);
@@ -182,7 +181,7 @@ export class Cluster {
       signalProcess(running, 'SIGQUIT');
       await waitForExit(running, crashPatience);
     }
-    await this.#killAll();
+    await this.killAll();
   }
 
   /** Ends the cluster without ceremony, and removes its data. */
@@ -239,8 +238,11 @@ export class Cluster {
     return text.trimEnd().split('\n').slice(-count).join('\n');
   }
 
-  /** Kills all processes that have the data folder as their own, which all of PostgreSQL's have. */
-  async #killAll(): Promise<void> {
+  /**
+   * Kills all processes that have the data folder as their own, which all of PostgreSQL's have:
+   * what outlives its postmaster keeps the port, and another one from starting.
+   */
+  async killAll(): Promise<void> {
     const folder = await realpath(this.data).catch(() => null); // there is none
     if (folder === null) return;
     for (let left = workingIn(folder); left.length > 0; left = workingIn(folder)) {

@@ -367,9 +367,12 @@ export class PostgresqlDatabase implements Database {
   }
 
   async #prepareStart(): Promise<void> {
-    // While it did not run, somebody else may have taken its port.
-    if (!(await this.#cluster.identity()) && !(await isFree(this.#record.port))) {
-      await this.#write({ port: await freePort(databasePorts) });
+    if (!(await this.#cluster.identity())) {
+      await this.#cluster.killAll();
+      // While it did not run, somebody else may have taken its port.
+      if (!(await isFree(this.#record.port))) {
+        await this.#write({ port: await freePort(databasePorts) });
+      }
     }
     await this.#writeCertificates();
   }
