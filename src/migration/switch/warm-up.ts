@@ -19,12 +19,9 @@ export const warmUp = (way: Way): Step => ({
   async run(context) {
     const { signal, log } = context;
     const [from, to] = [way.from(context), way.to(context)];
-    const [serving, next] = await Promise.all([
-      from.region.findApp({ ref: from.app }),
-      to.region.findApp({ ref: to.app }),
-    ]);
+    const serving = await from.region.findApp({ ref: from.app });
     if (!serving?.started) return log('It is stopped.');
-    if (!next?.settings.prewarm) return log(notWanted);
+    if (!serving.settings.prewarm) return log(notWanted);
     const { region, app } = to;
     await region.warm({ app });
     const { state, reason } = await until(
@@ -44,8 +41,10 @@ export const warmUp = (way: Way): Step => ({
     );
   },
   async undo(context) {
-    const { region, app } = way.to(context);
-    await orGone(region.stop({ app }));
+    const [from, to] = [way.from(context), way.to(context)];
+    const serving = await from.region.findApp({ ref: from.app });
+    // A region where nothing was started is not waited for.
+    if (serving?.settings.prewarm) await orGone(to.region.stop({ app: to.app }));
   },
 });
 
