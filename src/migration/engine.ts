@@ -23,6 +23,8 @@ export interface EngineParts {
   readonly people: People;
   /** How long a switch can be taken back, in milliseconds. */
   readonly window: number;
+  /** For how long a switch may let requests wait, in milliseconds. */
+  readonly holdBudget: number;
   /** What whoever leads does beside, again and again. */
   readonly chores: readonly (() => Promise<void>)[];
   readonly logger: Logger;

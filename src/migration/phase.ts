@@ -13,6 +13,8 @@ export interface StepContext {
   readonly destination: Region;
   /** Id of the app in the destination, whether it exists yet or not. */
   readonly newAppId: string;
+  /** For how long requests may be held, in milliseconds. */
+  readonly holdBudget: number;
   /** The app to be moved. @throws Refusal when it no longer exists */
   sourceApp(): Promise<App>;
   /** Whether somebody has an account. */
@@ -42,7 +44,8 @@ export interface Recording {
 }
 
 /** What can be known of a migration by looking alone. */
-export interface Outlook extends Pick<StepContext, 'migration' | 'newAppId' | 'sourceApp'> {
+export interface Outlook
+  extends Pick<StepContext, 'migration' | 'newAppId' | 'holdBudget' | 'sourceApp'> {
   readonly source: Looks;
   readonly destination: Looks;
 }

@@ -12,7 +12,11 @@ const planned: readonly PhaseName[] = ['prepare', 'data', 'finalize'];
 
 /** Runs every check of preflight, and asks every other step what it would do. Changes nothing. */
 export async function makePlan(
-  { regions, people }: { regions: Regions; people: People },
+  {
+    regions,
+    people,
+    holdBudget,
+  }: { readonly regions: Regions; readonly people: People; readonly holdBudget: number },
   wanted: NewMigration,
 ): Promise<Plan> {
   const migration = imagined(wanted);
@@ -23,6 +27,7 @@ export async function makePlan(
   const outlook = {
     ...{ source, destination },
     newAppId: derivedId(migration.id, 'app'),
+    holdBudget,
     sourceApp: () => existingApp(source, wanted.app.id, wanted.app.name),
     isKnown: async (user: string) => (await people.find(user)) !== null,
   };

@@ -110,8 +110,8 @@ const apps = {
   start: verb(app),
   /** Starts the web processes of an app that is stopped, ahead of a switch; {@link start} adds the rest. */
   warm: verb(app),
-  /** Ends all processes (SIGTERM, then SIGKILL); returns when none runs. */
-  stop: verb(app),
+  /** Ends all processes (SIGTERM, then after `grace` ms SIGKILL, the region's usual patience when not given); returns when none runs. */
+  stop: verb({ ...app, grace: z.number().int().min(0).optional() }),
   /**
    * Starts processes anew, with the variables of now: those in `scope`, named by type (`web`) or
    * by name (`web-1`), or all. `operation` is what it can be found by later.
@@ -203,8 +203,12 @@ const databases = {
 
 /** The edge. */
 const edge = {
-  /** Requests for the app wait, for at most `budget` ms. Repeated while holding, it keeps the earlier end. */
-  hold: verb({ ...app, budget: z.number().int() }),
+  /**
+   * Requests for the app wait, for at most `budget` ms, or longer while it has no process to serve
+   * them. Repeated while holding, it keeps the earlier end. Those that are being answered get up to
+   * `drain` ms to end; a third of the budget when that is not given.
+   */
+  hold: verb({ ...app, budget: z.number().int(), drain: z.number().int().optional() }),
   /** Requests, held ones first, go to the app's own processes; it is found by its host names. */
   serve: verb(app),
   /** No host name leads to the app any more. So it is with an app that a migration creates. */
@@ -253,11 +257,19 @@ export type Does<Names extends VerbName> = {
 
 export type DatabaseVerbName = Exclude<keyof typeof databases, 'addAddon' | 'removeAddon'>;
 
+/** How a migration asks. */
+export interface Behalf {
+  /** Calls end when it fires. */
+  readonly signal?: AbortSignal;
+  /** Of two calls that belong to different turns, a region refuses the one with the lower number if it hears it later. */
+  readonly turn?: number;
+}
+
 /** A region, as the control plane sees it. Verbs throw a `Refusal`; `unavailable` when it cannot be reached. */
 export interface Region extends Does<VerbName> {
   readonly name: string;
-  /** The same region, every change being made on behalf of a migration; calls end when `signal` fires. */
-  onBehalfOf(migration: string, signal?: AbortSignal): Region;
+  /** The same region, every change being made on behalf of a migration. */
+  onBehalfOf(migration: string, how?: Behalf): Region;
   /** Stores an archive (`.tar.gz`) for {@link Verbs.deploy}. Refuses (too-large) what exceeds the region's limit. */
   storeSource(source: string, archive: NodeJS.ReadableStream): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 
@@ -58,14 +58,33 @@ export function signalProcess(
   }
 }
 
-/** Waits until the process has ended. @returns whether it had within `timeout` ms */
-export async function waitForExit(identity: ProcessIdentity, timeout: number): Promise<boolean> {
+/**
+ * Waits until the process has ended. @returns whether it had within `timeout` ms
+ * @throws when `signal` fires
+ */
+export async function waitForExit(
+  identity: ProcessIdentity,
+  timeout: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const deadline = Date.now() + timeout;
   while (isAlive(identity)) {
+    signal?.throwIfAborted();
     if (Date.now() >= deadline) return false;
     await sleep(10);
   }
   return true;
+}
+
+/** The processes whose working directory is this one, as far as that can be read. */
+export function workingIn(folder: string): ProcessIdentity[] {
+  return runningProcesses().flatMap(({ process }) => {
+    try {
+      return readlinkSync(`/proc/${process.pid}/cwd`) === folder ? process : [];
+    } catch {
+      return []; // another user's, or just ended
+    }
+  });
 }
 
 /** The processes of a process group that still run, its leader or not. */

@@ -42,6 +42,7 @@ export class Tampering {
     const server = createServer(async (incoming, outgoing) => {
       const edit = this.#edits.get(`${entry.name}${incoming.url}`);
       const { authorization, 'content-type': type, 'godwit-migration': by } = incoming.headers;
+      const turn = incoming.headers['godwit-turn'];
       const verb = incoming.url?.replace('/v1/', '') ?? '';
       const body = await read(incoming);
       const change =
@@ -54,6 +55,7 @@ export class Tampering {
         headers: {
           ...{ authorization, 'content-type': type },
           ...(by !== undefined && { 'godwit-migration': by }),
+          ...(turn !== undefined && { 'godwit-turn': turn }),
         },
         body: incoming.method === 'GET' ? null : body,
       }).catch(() => null);

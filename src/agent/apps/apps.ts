@@ -275,8 +275,8 @@ export class Apps implements Verbs {
     return null;
   }
 
-  async stop({ app }: { app: string }, by: Behalf) {
-    await this.#run(app, by, false, (record) => this.#parts.host.run(record));
+  async stop({ app, grace }: { app: string; grace?: number | undefined }, by: Behalf) {
+    await this.#run(app, by, false, (record) => this.#parts.host.run(record, { grace }));
     return null;
   }
 

@@ -42,7 +42,10 @@ export class Traffic implements Verbs {
   }
 
   /** Returns when the app has answered what it had been passed before, or took too long to. */
-  async hold({ app, budget }: { app: string; budget: number }, by: Behalf) {
+  async hold(
+    { app, budget, drain }: { app: string; budget: number; drain?: number | undefined },
+    by: Behalf,
+  ) {
     await this.#shelf.change(
       app,
       by,
@@ -52,7 +55,7 @@ export class Traffic implements Verbs {
       },
       async (record) => this.#host.route(record),
     );
-    await this.#edge.drained(app, Math.min(this.#drainTime, budget / 3));
+    await this.#edge.drained(app, Math.min(this.#drainTime, drain ?? budget / 3));
     return null;
   }
 

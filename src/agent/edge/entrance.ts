@@ -26,6 +26,8 @@ export interface Visitor {
 export interface EntranceLimits extends RoomLimits {
   /** How long a request waits for an app that has no process, in milliseconds. */
   readonly patience: number;
+  /** How much longer when a hold is over that nobody ended. */
+  readonly stranded: number;
 }
 
 interface Waiter {
@@ -223,17 +225,30 @@ export class Entrance {
   #follow(route: Route): void {
     clearTimeout(this.#holdEnds);
     if (route.mode.kind === 'hold') {
-      const left = Math.min(Math.max(0, route.mode.until - Date.now()), longestTimer);
-      this.#holdEnds = setTimeout(() => this.#wakeAll(), left + 1);
-      this.#holdEnds.unref();
+      this.#awaitEndOfHold(route.mode.until);
     }
     this.#wakeAll();
   }
 
-  /** A hold that nobody ended ends by itself: the app's own processes are asked again. */
+  #awaitEndOfHold(until: number): void {
+    const ends = [until, until + this.#limits.stranded].find((end) => Date.now() < end);
+    if (ends === undefined) return;
+    const wake = () => {
+      this.#wakeAll();
+      this.#awaitEndOfHold(until);
+    };
+    this.#holdEnds = setTimeout(wake, Math.min(ends - Date.now(), longestTimer) + 1);
+    this.#holdEnds.unref();
+  }
+
+  /**
+   * A hold that nobody ended ends by itself: the app's own processes are asked again. Without any,
+   * the switch got as far as to stop them, and whoever began it may come back and say who serves.
+   */
   #isHolding(): boolean {
-    const { mode } = this.#route;
-    return mode.kind === 'hold' && Date.now() < mode.until;
+    const { mode, backends } = this.#route;
+    if (mode.kind !== 'hold') return false;
+    return Date.now() < mode.until + (backends.length === 0 ? this.#limits.stranded : 0);
   }
 
   #next(wanted: string | null): Target | null {

@@ -20,6 +20,7 @@ export const usualLimits: EdgeLimits = {
   waiting: 10_000,
   waitingBytes: 64 * 1_024 * 1_024,
   patience: 10_000,
+  stranded: 600_000,
   handshake: 10_000,
   head: 60_000,
   body: 60_000,

@@ -3,6 +3,9 @@ import { orGone } from '../or-gone.js';
 import type { Step } from '../phase.js';
 import type { Way } from './way.js';
 
+/** How long an app gets to end by itself that nobody came to, while requests wait; in milliseconds. */
+const grace = 1_000;
+
 /** Starts the app that is to serve and waits until it is healthy, or it is clear that it will not be. */
 export const startApp = (title: Step['title'], way: Way): Step => ({
   title,
@@ -28,6 +31,6 @@ export const startApp = (title: Step['title'], way: Way): Step => ({
   },
   async undo(context) {
     const { region, app } = way.to(context);
-    await orGone(region.stop({ app }));
+    await orGone(region.stop({ app, grace }));
   },
 });

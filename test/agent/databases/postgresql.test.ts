@@ -69,7 +69,8 @@ class TestRegion {
 
   #open(): Databases {
     const product = new Postgresql({ majors, address: '127.0.0.1', logger });
-    return new Databases({ dir: this.dir, products: [product], logger });
+    // Tended so often that this comes at every moment of whatever is done to them.
+    return new Databases({ dir: this.dir, products: [product], rounds: 10, logger });
   }
 }
 

@@ -223,7 +223,7 @@ describe('the edge holds', () => {
   });
 
   it('forgets who left, and ends by itself', async () => {
-    const edge = await startEdge({ patience: 50 });
+    const edge = await startEdge({ patience: 50, stranded: 50 });
     edge.setRoute(route([], { mode: { kind: 'hold', until: Date.now() + 1_000 } }));
     const client = new Client(`http://${edge.address}`);
     const left = client.request({ path: '/', method: 'GET', headers: { host: 'demo.test' } });
