@@ -210,7 +210,7 @@ export class Runner {
     } catch (thrown) {
       const error = new Error(
         deadline?.aborted
-          ? `${this.#holdBudget / 1_000} s, for which requests may be held, were over before this had ended.`
+          ? `${this.#holdBudget / 1_000} s, for which requests may be held, were over before this had ended. Requests go where they went before; mend what took so long, then run ${run.phase} again.`
           : messageOf(thrown),
       );
       this.#logger.warn({ err: thrown, ...run }, 'step failed');

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chown,
@@ -98,9 +98,18 @@ export class Cluster {
       ]),
       unfinished,
     );
-    const [code] = await once(child, 'exit');
-    if (code !== 0) throw new Error(`initdb ended with ${code}. ${await this.lastLogLines()}`);
+    await this.#succeeds(child);
     await rename(unfinished, this.data);
+  }
+
+  /** Has the disk keep what was written to the data folder, and nothing else that waits to be. */
+  async sync(): Promise<void> {
+    await this.#succeeds(await this.#spawn('initdb', ['--sync-only', '-D', dataFolder], this.data));
+  }
+
+  async #succeeds(initdb: ChildProcess): Promise<void> {
+    const [code] = await once(initdb, 'exit');
+    if (code !== 0) throw new Error(`initdb ended with ${code}. ${await this.lastLogLines()}`);
   }
 
   /** An empty folder that only the database account can open. */

@@ -287,7 +287,9 @@ export const probeOffer = z.object({
 export type ProbeOffer = z.infer<typeof probeOffer>;
 
 /** Where another region is to be reached: `host:port` each, and an offer of its own. */
-export const neighbour = z.object({ agent: z.string(), edge: z.string(), data: probeOffer });
+export const neighbour = z
+  .object({ agent: z.string(), edge: z.string(), data: probeOffer })
+  .partial();
 export type Neighbour = z.infer<typeof neighbour>;
 
 /** What was copied from another region to try how fast that goes. */

@@ -53,7 +53,7 @@ const looking = {
   room: verb({}, model.room),
   /** Waits for a moment to be connected to, as one of the region's databases is. */
   offerProbe: verb({}, model.probeOffer),
-  /** Tries to reach another region in every way that a migration needs. */
+  /** Tries to reach another region in the ways that are named. */
   reach: verb({ neighbour: model.neighbour }, z.object({ failures: z.array(z.string()) })),
   /** Copies for half a second at most, and keeps nothing of it. Refuses (unavailable) when it cannot. */
   takeSample: verb({ offer: model.probeOffer }, model.sample),

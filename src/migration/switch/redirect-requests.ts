@@ -12,6 +12,12 @@ export const redirectRequests = (title: Step['title'], way: Way): Step => ({
     const { commitSwitch, remember, record, log } = context;
     const [from, to] = [way.from(context), way.to(context)];
     const grant = await to.region.grantForward({ app: to.app });
+    // Where it does not reach the other edge, it had better go on serving by itself.
+    const { failures } = await from.region.reach({ neighbour: { edge: grant.address } });
+    if (failures.length > 0) {
+      const where = `${from.region.name}, on its way to ${to.region.name},`;
+      throw new Error(`${where} ${failures.join('; ')}. Open the way, then try again.`);
+    }
     await commitSwitch();
     await to.region.serve({ app: to.app });
     await from.region.forward({ app: from.app, ...grant });

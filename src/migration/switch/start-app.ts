@@ -18,14 +18,22 @@ export const startApp = (title: Step['title'], way: Way): Step => ({
       return log('It was stopped, and stays stopped.');
     }
     await region.start({ app });
+    let awaited = '';
     await until(
       async () => {
-        const { state, reason } = await region.health({ app });
+        const { state, reason, processes } = await region.health({ app });
         if (state === 'unhealthy') throw new Error(reason ?? 'The app does not become healthy.');
+        awaited = processes
+          .filter(({ state }) => state !== 'running')
+          .map(({ name, state }) => `${name} (${state})`)
+          .join(', ');
         return state === 'healthy';
       },
       { timeout: Number.POSITIVE_INFINITY, every: 25, signal, what: 'the app to be healthy' },
-    );
+    ).catch((error) => {
+      if (signal.aborted) log(`Not there yet: ${awaited || 'all of it'}.`);
+      throw error;
+    });
     record.mark('booted');
     log('It is healthy.');
   },

@@ -18,7 +18,11 @@ export const switchDatabases = (way: Way): Step => ({
     const positions = new Map<DatabasePair, string>();
     await Promise.all(
       pairs.map(async (pair) => {
-        positions.set(pair, await from.region.fence({ database: from.database(pair) }));
+        const position = await from.region.fence({ database: from.database(pair) });
+        positions.set(pair, position);
+        log(
+          `${pair.addon.product} takes no writes any more; its follower is to come to ${position}.`,
+        );
       }),
     );
     record.mark('fenced');

@@ -235,6 +235,17 @@ describe('the edge holds', () => {
     expect(edge.report(app)).toMatchObject({ mode: 'serve', holding: 0, expired: 1 });
   });
 
+  it('goes on when it is over, while the app is stopped, and no longer', async () => {
+    const edge = await startEdge({ patience: 50 });
+    const mode = { kind: 'hold', until: Date.now() - 1 } as const;
+    edge.setRoute(route([], { mode }));
+    const waits = get(edge);
+    await until(() => edge.report(app).holding === 1, { timeout: 5_000, what: 'it to wait' });
+    const backend = await startBackend((_, response) => response.end());
+    edge.setRoute(route([backend], { mode }));
+    expect((await waits).statusCode).toBe(200);
+  });
+
   it('tells when the app has answered all that was passed to it', async () => {
     const edge = await startEdge();
     let finish: () => void = () => undefined;

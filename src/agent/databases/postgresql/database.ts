@@ -1,6 +1,4 @@
-import { execFile } from 'node:child_process';
 import { access, rm } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import pRetry from 'p-retry';
 import type pg from 'pg';
 import { databaseAccount } from '../../../postgresql/account.js';
@@ -50,6 +48,9 @@ const keepsUp = 16 * 1024 * 1024;
 
 /** How long a follower that crashes is asked again to become a primary, in milliseconds. */
 const promotionPatience = 60_000;
+
+/** How long a primary that is to end waits for its followers, in milliseconds. */
+const followersPatience = 5_000;
 
 /** Who may log in. */
 type Admitted = 'all' | 'followers';
@@ -256,6 +257,7 @@ export class PostgresqlDatabase implements Database {
     if (role !== 'primary')
       throw Refusal.conflict('role', `A database that is ${role} has nothing to fence.`);
     if (!fenced) await this.#write({ fenced: true });
+    await this.#followersThere(signal);
     await this.#cluster.stop(signal);
     if (!(await readControlFile(this.#cluster.data)).shutDown) await this.#endCleanly(signal);
     // The last record is the shutdown checkpoint, and begins here: whoever is past its first
@@ -321,7 +323,7 @@ export class PostgresqlDatabase implements Database {
       await this.#cluster.wipe();
       await this.#cluster.makeDataFolder();
       await copyCluster(endpoint, this.#cluster.data, databaseAccount(), onProgress, signal);
-      await promisify(execFile)('sync', ['-f', this.#cluster.data]);
+      await this.#cluster.sync();
       signal.throwIfAborted();
       await this.#cluster.writeFile('standby.signal', '');
       await this.#write({ following: { endpoint, copied: true } });
@@ -345,13 +347,18 @@ export class PostgresqlDatabase implements Database {
    */
   async #endCleanly(signal?: AbortSignal): Promise<void> {
     await this.#start('followers', signal);
+    await this.#followersThere(signal);
+    await this.#cluster.stop(signal);
+  }
+
+  /** Waits a while for followers that lost sight of it: only those that are there hear of its end. */
+  async #followersThere(signal?: AbortSignal): Promise<void> {
     const followers = this.#record.grants.map(({ name }) => name);
     await until(() => this.#query((client) => allStream(client, followers), { signal }), {
-      timeout: 5_000,
+      timeout: followersPatience,
       signal,
       what: 'the followers',
     }).catch((error) => this.#logger.warn({ err: error }, 'fencing without a follower'));
-    await this.#cluster.stop(signal);
   }
 
   async #start(admitted: Admitted = 'all', signal?: AbortSignal): Promise<void> {
