@@ -34,8 +34,8 @@ export const region = new Command('region')
   .option('--postgresql <majors>', 'to offer, such as 18,15; all that the host has by default')
   .option(
     '--drain-seconds <seconds>',
-    'for which a hold waits for what an application is answering, up to 15',
-    countUpTo(15),
+    'for which a hold waits for what an application is answering',
+    countUpTo(3_600),
     10,
   )
   .option(

@@ -68,7 +68,7 @@ describe('the report of a hold', () => {
   });
 
   it('of one that follows on one that ended by itself, begins anew', async () => {
-    const { edge, port } = await startEdge({ patience: 50 });
+    const { edge, port } = await startEdge({ patience: 50, stranded: 0 });
     edge.setRoute(route([], { mode: { kind: 'hold', until: Date.now() + 100 } }));
     expect((await ask(port, demo)).status).toBe(503);
     expect(edge.report(app)).toMatchObject({ mode: 'serve', held: 1, expired: 1 });
