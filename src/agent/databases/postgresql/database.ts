@@ -28,6 +28,7 @@ import {
   lagAndSize,
   promoteFollower,
   replayPosition,
+  streamingFollowers,
 } from './queries.js';
 import {
   type DatabaseRecord,
@@ -46,6 +47,9 @@ import {
 
 /** A follower that is this far behind, in bytes, is still catching up. */
 const keepsUp = 16 * 1024 * 1024;
+
+/** How long a fence waits for followers to be there, since it has to send them the last of the log; in milliseconds. */
+const followersPatience = 10_000;
 
 /** Who may log in. */
 type Admitted = 'all' | 'followers';
@@ -67,6 +71,8 @@ export class PostgresqlDatabase implements Database {
   #record: DatabaseRecord;
   /** The copy under way, or the last one. */
   #copying: Copying | null = null;
+  /** The followers that kept up at the last flush. */
+  #keptUp: readonly string[] = [];
 
   constructor(folder: string, found: DatabaseRecord, host: DatabaseHost) {
     this.#folder = folder;
@@ -216,7 +222,10 @@ export class PostgresqlDatabase implements Database {
   }
 
   async flush(): Promise<void> {
-    await this.#query((client) => client.query('CHECKPOINT'));
+    await this.#query(async (client) => {
+      this.#keptUp = await streamingFollowers(client);
+      await client.query('CHECKPOINT');
+    });
   }
 
   async position(): Promise<string> {
@@ -249,6 +258,8 @@ export class PostgresqlDatabase implements Database {
     if (role !== 'primary')
       throw Refusal.conflict('role', `A database that is ${role} has nothing to fence.`);
     if (!fenced) await this.#write({ fenced: true });
+    // One that kept up and is away for a moment would not be sent the last of the log, and wait for it in vain.
+    if (await this.#cluster.identity()) await this.#awaitFollowers(this.#keptUp);
     await this.#cluster.stop();
     if (!(await readControlFile(this.#cluster.data)).shutDown) await this.#endCleanly();
     // The last record is the shutdown checkpoint, and begins here: whoever is past its first
@@ -326,12 +337,15 @@ export class PostgresqlDatabase implements Database {
    */
   async #endCleanly(): Promise<void> {
     await this.#start('followers');
-    const followers = this.#record.grants.map(({ name }) => name);
+    await this.#awaitFollowers(this.#record.grants.map(({ name }) => name));
+    await this.#cluster.stop();
+  }
+
+  async #awaitFollowers(followers: readonly string[]): Promise<void> {
     await until(() => this.#query((client) => allStream(client, followers)), {
-      timeout: 5_000,
+      timeout: followersPatience,
       what: 'the followers',
     }).catch((error) => this.#logger.warn({ err: error }, 'fencing without a follower'));
-    await this.#cluster.stop();
   }
 
   async #start(admitted: Admitted = 'all', signal?: AbortSignal): Promise<void> {
