@@ -124,6 +124,6 @@ try {
   say(line('pg_basebackup', median(took.pgBasebackup)));
   say(line('pg_dump, pg_restore -j2', median(took.dump)));
 } finally {
-  await Promise.all([source.stop('immediate'), empty.stop('immediate')]);
+  await Promise.all([source.crash(), empty.crash()]);
   await rm(dir, { recursive: true, force: true });
 }

@@ -44,7 +44,18 @@ export interface AgentOptions {
   readonly postgresql: readonly string[] | null;
   /** For how long a freeze waits for what was begun before, in milliseconds; a minute if not given. */
   readonly freezePatience?: number;
+  readonly hold?: HoldLimits;
   readonly logger: Logger;
+}
+
+/** What a hold may take, for one app. As usual where not given. */
+export interface HoldLimits {
+  /** Requests that may wait at once. */
+  readonly requests?: number | undefined;
+  /** Bytes that these may take. */
+  readonly bytes?: number | undefined;
+  /** How long those that the app is answering may take to end, in milliseconds. */
+  readonly drainTime?: number | undefined;
 }
 
 export interface Agent {
@@ -75,11 +86,16 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     logger,
   });
   const shelf = new Shelf(join(dir, 'apps'));
+  const { hold = {} } = options;
   const edge: Edge = new Edge({
     host,
     port: edgePort,
     tls: { port: edgeHttpsPort, certificate: await ownCertificate(join(dir, 'edge.pem'), name) },
     logger,
+    limits: {
+      ...(hold.requests === undefined ? {} : { waiting: hold.requests }),
+      ...(hold.bytes === undefined ? {} : { waitingBytes: hold.bytes }),
+    },
     log: (app, lines) => appHost.log(app, lines),
   });
   const runtime = new HostProcesses({
@@ -120,7 +136,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const attachments = new Attachments({ shelf, host: appHost });
   const addons = new Addons({ shelf, databases });
   const freezes = new Freezes({ shelf, addons, deployments, patience: options.freezePatience });
-  const traffic = new Traffic({ shelf, host: appHost, edge, forwards });
+  const { drainTime } = hold;
+  const traffic = new Traffic({ shelf, host: appHost, edge, forwards, drainTime });
   const describe = async () => ({
     name,
     agent: address(),

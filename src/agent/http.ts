@@ -13,6 +13,7 @@ import { Refusal, statusOf } from '../shared/errors.js';
 import type { Logger } from '../shared/logging.js';
 import type { Deployments } from './apps/deployments.js';
 import type { Sources } from './builds/sources.js';
+import { Turns } from './turns.js';
 import type { Behalf, Performs } from './verbs.js';
 
 export interface HttpParts {
@@ -25,6 +26,7 @@ export interface HttpParts {
 }
 
 const behalf = z.uuid().optional();
+const turn = z.coerce.number().int().optional();
 
 /** The region protocol over HTTP: `POST /v1/<verb>` with JSON, an archive in, and a build out. */
 export function buildHttp(parts: HttpParts): FastifyInstance {
@@ -46,6 +48,8 @@ export function buildHttp(parts: HttpParts): FastifyInstance {
     }
   };
 
+  const turns = new Turns();
+
   app.get('/healthz', async () => ({ status: 'ok' }));
 
   app.post<{ Params: { verb: string } }>(
@@ -56,6 +60,9 @@ export function buildHttp(parts: HttpParts): FastifyInstance {
       if (!isVerbName(verb)) throw Refusal.notFound('Verb', `The region knows no verb "${verb}".`);
       const by = behalf.safeParse(request.headers['godwit-migration']);
       if (!by.success) throw new Refusal('bad-request', 'godwit-migration must be a UUID.');
+      const now = turn.safeParse(request.headers['godwit-turn']);
+      if (!now.success) throw new Refusal('bad-request', 'godwit-turn must be a whole number.');
+      if (by.data !== undefined && now.data !== undefined) turns.take(by.data, now.data);
       const output = await perform(parts.performs, verb, request.body, by.data ?? null);
       return reply.type('application/json').send(JSON.stringify(output));
     },

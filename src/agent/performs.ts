@@ -49,6 +49,7 @@ export function performs(rooms: Rooms): Performs<VerbName> {
     setCertificate: (input, by) => apps.setCertificate(input, by),
     setCanonicalDomain: (input, by) => apps.setCanonicalDomain(input, by),
     start: (input, by) => apps.start(input, by),
+    warm: (input, by) => apps.warm(input, by),
     stop: (input, by) => apps.stop(input, by),
     restart: (input, by) => apps.restart(input, by),
     freeze: (input) => freezes.freeze(input),

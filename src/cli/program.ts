@@ -25,6 +25,7 @@ import { migrate } from './commands/migrate.js';
 import { migrationAbort } from './commands/migration-abort.js';
 import { migrationCreate } from './commands/migration-create.js';
 import { migrationFollow } from './commands/migration-follow.js';
+import { migrationReport } from './commands/migration-report.js';
 import { migrationRun } from './commands/migration-run.js';
 import { migrationShow } from './commands/migration-show.js';
 import { migrations } from './commands/migrations.js';
@@ -34,7 +35,7 @@ import { regions } from './commands/regions.js';
 import { restart } from './commands/restart.js';
 import { scale } from './commands/scale.js';
 import { server } from './commands/server.js';
-import { forceHttps, routerLogs, stickySession } from './commands/settings.js';
+import { forceHttps, prewarm, routerLogs, stickySession } from './commands/settings.js';
 import { start } from './commands/start.js';
 import { stop } from './commands/stop.js';
 import { tokens } from './commands/tokens.js';
@@ -48,10 +49,10 @@ const owners = [
   ...[apps, create, deploy, scale, ps, logs, restart, start, stop, deleteApp],
   ...[env, envSet, envUnset, addons, addonsAdd, addonsRemove, domains, domainsAdd],
   ...[domainsRemove, domainsSsl],
-  ...[forceHttps, stickySession, routerLogs],
+  ...[forceHttps, stickySession, routerLogs, prewarm],
   ...[collaboratorsAdd, regions],
   ...[migrate, migrations, migrationCreate, migrationRun, migrationShow, migrationFollow],
-  ...[migrationAbort, compare, verify],
+  ...[migrationAbort, migrationReport, compare, verify],
 ].map((command) => withSessionOptions(command).exitOverride());
 /** Their code is loaded when they are run: the commands of owners start faster without. */
 const operators = [dev, demo, server, region, users, tokens].map((command) =>

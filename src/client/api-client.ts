@@ -4,6 +4,7 @@ import { Agent, request } from 'undici';
 import { z } from 'zod';
 import { type PlanJson, planShape } from '../api/region-migrations/plan-shape.js';
 import { type MigrationJson, migrationShape } from '../api/region-migrations/presenter.js';
+import { type ReportJson, reportShape } from '../api/region-migrations/switch-shape.js';
 import type { PhaseName } from '../migration/migration.js';
 import { messageOf } from '../shared/errors.js';
 
@@ -171,6 +172,10 @@ export class ApiClient {
   planMigration(app: string, destination: string, newName = ''): Promise<PlanJson> {
     const migration = { destination, dst_app_name: newName };
     return this.post(`/apps/${app}/region_migrations/plan`, { migration }, planShape);
+  }
+
+  migrationReport(app: string, id: string): Promise<ReportJson> {
+    return this.get(`/apps/${app}/region_migrations/${id}/report`, reportShape);
   }
 
   async runMigration(

@@ -12,6 +12,7 @@ import { makePlan } from './plan.js';
 import { type People, type Regions, Runner } from './run.js';
 import { createMigrationTables, type MigrationTables } from './schema.js';
 import { MigrationStore, type Run, workflowId } from './store.js';
+import type { Traffic } from './switch/record.js';
 import { isGoingOn, runPhase } from './workflow.js';
 
 export interface EngineParts {
@@ -22,6 +23,8 @@ export interface EngineParts {
   readonly people: People;
   /** How long a switch can be taken back, in milliseconds. */
   readonly window: number;
+  /** For how long a switch may let requests wait, in milliseconds. */
+  readonly holdBudget: number;
   /** What whoever leads does beside, again and again. */
   readonly chores: readonly (() => Promise<void>)[];
   readonly logger: Logger;
@@ -158,6 +161,10 @@ export class Engine implements Migrations {
     if (!migrationId.safeParse(id).success) return null;
     const migration = await this.#store.find(id);
     return migration && [migration.appId, migration.newAppId].includes(appId) ? migration : null;
+  }
+
+  traffic({ id }: Migration): Promise<Traffic> {
+    return this.#store.traffic(id);
   }
 
   async run(migration: Migration, phase: PhaseName, how: Asked): Promise<void> {

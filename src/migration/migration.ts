@@ -3,6 +3,8 @@
  * docs/how-it-works.md.
  */
 
+import type { Switches } from './switch/record.js';
+
 export const phases = [
   'preflight',
   'prepare',
@@ -48,14 +50,6 @@ export interface StepRecord {
   readonly progress: Progress | null;
 }
 
-/** What the switch meant for clients. */
-export interface SwitchReport {
-  /** Requests that waited. */
-  readonly held: number;
-  /** The longest that one waited at the edge, in milliseconds. */
-  readonly longestWait: number;
-}
-
 export interface Migration {
   readonly id: string;
   readonly appId: string;
@@ -86,8 +80,8 @@ export interface Migration {
   readonly completedAt: Date | null;
   /** Whether the end of the window removes the source app. */
   readonly removeSource: boolean;
-  /** How the switch went; null before. */
-  readonly switch: SwitchReport | null;
+  /** How each switch went, or goes. */
+  readonly switches: Switches;
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly finishedAt: Date | null;

@@ -1,5 +1,6 @@
 import type { App, User } from '../region/model.js';
 import type { Migration, PhaseName, StepRecord, StepStatus } from './migration.js';
+import type { Traffic } from './switch/record.js';
 
 /** What is asked for when a migration is created. */
 export interface NewMigration {
@@ -57,6 +58,8 @@ export interface Migrations {
   plan(wanted: NewMigration): Promise<Plan>;
   /** The migrations that an app has or had, as source or as what came of it; newest first. */
   list(appId: string): Promise<Migration[]>;
+  /** What the edges saw around the switches of a migration, as far as they were recorded. */
+  traffic(migration: Migration): Promise<Traffic>;
   /** @returns null when that app has no such migration */
   find(appId: string, id: string): Promise<Migration | null>;
   /**

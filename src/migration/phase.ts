@@ -2,6 +2,7 @@ import type { App } from '../region/model.js';
 import type { Looks, Region } from '../region/region.js';
 import type { Migration, PhaseName, Progress, Status } from './migration.js';
 import type { Facts } from './store.js';
+import type { Mark, SwitchClients, TrafficSecond } from './switch/record.js';
 
 /** What a step works with. */
 export interface StepContext {
@@ -12,6 +13,8 @@ export interface StepContext {
   readonly destination: Region;
   /** Id of the app in the destination, whether it exists yet or not. */
   readonly newAppId: string;
+  /** For how long requests may be held, in milliseconds. */
+  readonly holdBudget: number;
   /** The app to be moved. @throws Refusal when it no longer exists */
   sourceApp(): Promise<App>;
   /** Whether somebody has an account. */
@@ -24,12 +27,25 @@ export interface StepContext {
   progress(progress: Omit<Progress, 'rate'>): void;
   /** Leaves facts for later steps, durably. */
   remember(facts: Facts): Promise<void>;
+  /** How the switch goes, for whoever looks at it later. */
+  readonly record: Recording;
   /** Passes the point of no return. @throws when the migration is being aborted */
   commitSwitch(): Promise<void>;
 }
 
+/** Writes down how a switch goes. */
+export interface Recording {
+  /** Notes that it has come so far, now; what an earlier attempt noted stays. Written when the step ends. */
+  mark(mark: Mark): void;
+  clients(found: SwitchClients): Promise<void>;
+  traffic(found: readonly TrafficSecond[]): Promise<void>;
+  /** There was no switch after all. */
+  forget(): Promise<void>;
+}
+
 /** What can be known of a migration by looking alone. */
-export interface Outlook extends Pick<StepContext, 'migration' | 'newAppId' | 'sourceApp'> {
+export interface Outlook
+  extends Pick<StepContext, 'migration' | 'newAppId' | 'holdBudget' | 'sourceApp'> {
   readonly source: Looks;
   readonly destination: Looks;
 }

@@ -12,7 +12,11 @@ const planned: readonly PhaseName[] = ['prepare', 'data', 'finalize'];
 
 /** Runs every check of preflight, and asks every other step what it would do. Changes nothing. */
 export async function makePlan(
-  { regions, people }: { regions: Regions; people: People },
+  {
+    regions,
+    people,
+    holdBudget,
+  }: { readonly regions: Regions; readonly people: People; readonly holdBudget: number },
   wanted: NewMigration,
 ): Promise<Plan> {
   const migration = imagined(wanted);
@@ -23,6 +27,7 @@ export async function makePlan(
   const outlook = {
     ...{ source, destination },
     newAppId: derivedId(migration.id, 'app'),
+    holdBudget,
     sourceApp: () => existingApp(source, wanted.app.id, wanted.app.name),
     isKnown: async (user: string) => (await people.find(user)) !== null,
   };
@@ -61,7 +66,7 @@ function imagined({ app, source, destination, dstAppName }: NewMigration): Migra
     ...{ id: randomUUID(), appId: app.id, srcAppName: app.name, newAppId: null },
     ...{ source, destination, dstAppName: dstAppName ?? app.name },
     ...{ status: 'created', phase: null, failedPhase: null, steps: [] },
-    ...{ wasStarted: null, holdUntil: null, promoting: false, switchedAt: null, switch: null },
+    ...{ wasStarted: null, holdUntil: null, promoting: false, switchedAt: null, switches: {} },
     ...{ windowClosesAt: null, rolledBackAt: null, completedAt: null, removeSource: false },
     ...{ createdAt: new Date(), startedAt: null, finishedAt: null },
   };
@@ -72,7 +77,10 @@ const titleOf = ({ title }: Step, migration: Migration) =>
 
 async function runCheck(
   step: Step,
-  context: Omit<StepContext, 'signal' | 'log' | 'progress' | 'remember' | 'commitSwitch'>,
+  context: Omit<
+    StepContext,
+    'signal' | 'log' | 'progress' | 'remember' | 'record' | 'commitSwitch'
+  >,
 ): Promise<StepRecord> {
   const lines: string[] = [];
   const never = () => Promise.reject(new Error('A plan changes nothing.'));
@@ -87,6 +95,7 @@ async function runCheck(
       log: (line) => lines.push(line),
       progress: () => undefined,
       remember: never,
+      record: { mark: () => undefined, clients: never, traffic: never, forget: never },
       commitSwitch: never,
     });
     return { ...record, status: 'done', logs: lines.join('\n') || null };

@@ -13,6 +13,7 @@ import { isCommitted, type Progress } from './migration.js';
 import { Pace } from './pace.js';
 import type { Step, StepContext } from './phase.js';
 import { phaseNamed } from './phases.js';
+import { Recorder } from './recorder.js';
 import type { MigrationStore, Run } from './store.js';
 
 /** What became of a step: `superseded` when an abort came. */
@@ -37,6 +38,8 @@ export interface RunnerParts {
   readonly people: People;
   /** How long a switch can be taken back, in milliseconds. */
   readonly window: number;
+  /** For how long a switch may let requests wait, in milliseconds. */
+  readonly holdBudget: number;
   readonly logger: Logger;
 }
 
@@ -45,13 +48,15 @@ export class Runner {
   readonly #regions: Regions;
   readonly #people: People;
   readonly #window: number;
+  readonly #holdBudget: number;
   readonly #logger: Logger;
 
-  constructor({ store, regions, people, window, logger }: RunnerParts) {
+  constructor({ store, regions, people, window, holdBudget, logger }: RunnerParts) {
     this.#store = store;
     this.#regions = regions;
     this.#people = people;
     this.#window = window;
+    this.#holdBudget = holdBudget;
     this.#logger = logger;
   }
 
@@ -146,15 +151,18 @@ export class Runner {
 
     const deadline =
       doing === 'running' && step.whileHolding && migration.holdUntil && !isCommitted(migration)
-        ? AbortSignal.timeout(Math.max(0, migration.holdUntil.getTime() - Date.now()))
+        ? timeoutAt(migration.holdUntil)
         : null;
     const signal = deadline ? AbortSignal.any([abort.signal, deadline]) : abort.signal;
 
+    // What is taken back outranks what was asked for before, should that arrive later.
+    const turn = 2 * run.number + (doing === 'undoing' ? 1 : 0);
     const region = (name: string) =>
-      regionNamed(this.#regions, name).onBehalfOf(run.migration, signal);
+      regionNamed(this.#regions, name).onBehalfOf(run.migration, { signal, turn });
     const superseded = async () =>
       doing === 'running' && !isCommitted(migration) && !(await this.#store.isCurrent(run));
 
+    const record = new Recorder(this.#store, run);
     let beating = false;
     const beat = setInterval(async () => {
       if (beating) return;
@@ -170,12 +178,14 @@ export class Runner {
     }, heartbeat);
 
     try {
+      signal.throwIfAborted();
       const [source, destination] = [region(migration.source), region(migration.destination)];
       await work({
         migration,
         source,
         destination,
         newAppId: derivedId(migration.id, 'app'),
+        holdBudget: this.#holdBudget,
         sourceApp: () => existingApp(source, migration.appId, migration.srcAppName),
         isKnown: async (user) => (await this.#people.find(user)) !== null,
         signal,
@@ -187,6 +197,7 @@ export class Runner {
           progress = { ...now, rate: pace.note(now.done) };
           dirty = true;
         },
+        record,
         remember: (facts) => this.#store.remember(run.migration, facts),
         commitSwitch: async () => {
           signal.throwIfAborted();
@@ -199,7 +210,7 @@ export class Runner {
     } catch (thrown) {
       const error = new Error(
         deadline?.aborted
-          ? 'The time for holding requests was over before the destination could serve.'
+          ? `${this.#holdBudget / 1_000} s, for which requests may be held, were over before this had ended. Requests go where they went before; mend what took so long, then run ${run.phase} again.`
           : messageOf(thrown),
       );
       this.#logger.warn({ err: thrown, ...run }, 'step failed');
@@ -207,10 +218,18 @@ export class Runner {
       return { error, superseded: await superseded() };
     } finally {
       clearInterval(beat);
+      abort.abort(new Error('The step has ended.')); // nothing of it goes on
       dirty = true;
       await write();
+      await record.write();
     }
   }
+}
+
+/** Fires at that time; one that is over has fired already. */
+function timeoutAt(time: Date): AbortSignal {
+  const left = time.getTime() - Date.now();
+  return left > 0 ? AbortSignal.timeout(left) : AbortSignal.abort();
 }
 
 /** @throws when the operator has taken it out of the regions file */

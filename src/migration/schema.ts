@@ -1,7 +1,8 @@
 import { type ColumnType, type Generated, type Kysely, sql } from 'kysely';
 import type { EventTables } from '../events/schema.js';
 import type { User } from '../region/model.js';
-import type { PhaseName, Progress, Status, StepStatus, SwitchReport } from './migration.js';
+import type { PhaseName, Progress, Status, StepStatus } from './migration.js';
+import type { Switches, Switching, TrafficSecond } from './switch/record.js';
 
 type CreationTime = ColumnType<Date, never, never>;
 type NullableTime = ColumnType<Date | null, Date | null, Date | null>;
@@ -34,7 +35,7 @@ export interface MigrationTables extends EventTables {
     rolled_back_at: NullableTime;
     completed_at: NullableTime;
     remove_source: Generated<boolean>;
-    switch: ColumnType<SwitchReport | null, string | null, string | null>;
+    switches: ColumnType<Switches, never, Switches>;
     /** Counts the changes of the migration and its steps, by triggers: see {@link changeTracking}. */
     version: Generated<string>;
     /** The version at which the migration itself, not a step of it, changed last. */
@@ -60,6 +61,12 @@ export interface MigrationTables extends EventTables {
     undone: Generated<boolean>;
     /** The version of the migration at which this step changed last. */
     changed_in: Generated<string>;
+  };
+  /** What an edge saw around a switch; apart, since it is much and seldom asked for. */
+  switch_traffic: {
+    migration_id: string;
+    phase: Switching;
+    seconds: ColumnType<TrafficSecond[], string, string>;
   };
   /** Requests that their clients may repeat, by the key that they gave them. */
   idempotency_keys: {
@@ -126,7 +133,6 @@ export async function createMigrationTables(db: Kysely<MigrationTables>): Promis
         hold_until timestamptz,
         promoting_at timestamptz,
         switched_at timestamptz,
-        switch jsonb,
         version bigint NOT NULL DEFAULT 1,
         changed_in bigint NOT NULL DEFAULT 1,
         created_by jsonb NOT NULL,
@@ -139,7 +145,9 @@ export async function createMigrationTables(db: Kysely<MigrationTables>): Promis
         ADD COLUMN IF NOT EXISTS window_closes_at timestamptz,
         ADD COLUMN IF NOT EXISTS rolled_back_at timestamptz,
         ADD COLUMN IF NOT EXISTS completed_at timestamptz,
-        ADD COLUMN IF NOT EXISTS remove_source boolean NOT NULL DEFAULT false`.execute(tx);
+        ADD COLUMN IF NOT EXISTS remove_source boolean NOT NULL DEFAULT false,
+        ADD COLUMN IF NOT EXISTS switches jsonb NOT NULL DEFAULT '{}',
+        DROP COLUMN IF EXISTS switch`.execute(tx);
     await sql`DROP INDEX IF EXISTS one_open_migration_per_app`.execute(tx);
     await sql`
       CREATE UNIQUE INDEX IF NOT EXISTS one_migration_at_a_time
@@ -160,6 +168,13 @@ export async function createMigrationTables(db: Kysely<MigrationTables>): Promis
         undone boolean NOT NULL DEFAULT false,
         changed_in bigint NOT NULL,
         UNIQUE (migration_id, phase, key)
+      )`.execute(tx);
+    await sql`
+      CREATE TABLE IF NOT EXISTS switch_traffic (
+        migration_id uuid NOT NULL REFERENCES migrations ON DELETE CASCADE,
+        phase text NOT NULL,
+        seconds jsonb NOT NULL,
+        PRIMARY KEY (migration_id, phase)
       )`.execute(tx);
     await sql`
       CREATE TABLE IF NOT EXISTS idempotency_keys (

@@ -13,10 +13,10 @@ import {
   type Status,
   type StepRecord,
   type StepStatus,
-  type SwitchReport,
 } from './migration.js';
 import type { Asked, Changes, NewMigration } from './migrations.js';
 import type { MigrationTables } from './schema.js';
+import type { Marks, SwitchClients, Switching, Traffic, TrafficSecond } from './switch/record.js';
 
 /** Facts that steps leave for later steps and for a repetition of themselves after a crash. */
 export interface Facts {
@@ -24,7 +24,6 @@ export interface Facts {
   readonly wasStarted?: boolean | null;
   readonly holdUntil?: Date | null;
   readonly promotingAt?: Date | null;
-  readonly switch?: SwitchReport;
 }
 
 /** One execution of a phase. */
@@ -344,9 +343,59 @@ export class MigrationStore {
       ...(facts.wasStarted !== undefined && { was_started: facts.wasStarted }),
       ...(facts.holdUntil !== undefined && { hold_until: facts.holdUntil }),
       ...(facts.promotingAt !== undefined && { promoting_at: facts.promotingAt }),
-      ...(facts.switch !== undefined && { switch: JSON.stringify(facts.switch) }),
     };
     await this.#db.updateTable('migrations').set(changes).where('id', '=', id).execute();
+  }
+
+  /** Adds to the record of a switch; what is known of it already stays. */
+  async recordSwitch(
+    id: string,
+    phase: Switching,
+    { marks = {}, clients = null }: { marks?: Marks; clients?: SwitchClients | null },
+  ): Promise<void> {
+    const known = sql`switches->${phase}::text`;
+    const record = sql`jsonb_build_object(
+      'marks', ${JSON.stringify(marks)}::jsonb || coalesce(${known}->'marks', '{}'),
+      'clients', coalesce(nullif(${known}->'clients', 'null'), ${JSON.stringify(clients)}::jsonb))`;
+    await this.#db
+      .updateTable('migrations')
+      .set({ switches: sql`switches || jsonb_build_object(${phase}::text, ${record})` })
+      .where('id', '=', id)
+      .execute();
+  }
+
+  /** Forgets a switch that was backed out of. */
+  async forgetSwitch(id: string, phase: Switching): Promise<void> {
+    await this.#db
+      .updateTable('migrations')
+      .set({ switches: sql`switches - ${phase}::text` })
+      .where('id', '=', id)
+      .execute();
+  }
+
+  async recordTraffic(
+    id: string,
+    phase: Switching,
+    found: readonly TrafficSecond[],
+  ): Promise<void> {
+    const seconds = JSON.stringify(found);
+    await this.#db
+      .insertInto('switch_traffic')
+      .values({ migration_id: id, phase, seconds })
+      .onConflict((conflict) =>
+        conflict.columns(['migration_id', 'phase']).doUpdateSet({ seconds }),
+      )
+      .execute();
+  }
+
+  /** What the edges saw around the switches of a migration. */
+  async traffic(id: string): Promise<Traffic> {
+    const rows = await this.#db
+      .selectFrom('switch_traffic')
+      .select(['phase', 'seconds'])
+      .where('migration_id', '=', id)
+      .execute();
+    return Object.fromEntries(rows.map(({ phase, seconds }) => [phase, seconds]));
   }
 
   /** The row of a step, made when there is none; nothing about an existing one changes. */
@@ -526,7 +575,7 @@ function toMigration(row: MigrationRow, steps: readonly StepRow[]): Migration & 
     rolledBackAt: row.rolled_back_at,
     completedAt: row.completed_at,
     removeSource: row.remove_source,
-    switch: row.switch,
+    switches: row.switches,
     createdAt: row.created_at,
     startedAt: row.started_at,
     finishedAt: row.finished_at,

@@ -14,9 +14,9 @@ const pauses = [250, 500, 1_000, 2_000, 5_000];
 export async function runPhase(runner: Runner, run: Run): Promise<void> {
   const { runsAll } = phaseNamed[run.phase];
   if (run.phase === 'abort') {
-    await DBOS.runStep(() => earlierRunsEnded(run), { name: 'await earlier runs' });
+    await recorded('await earlier runs', () => earlierRunsEnded(run));
   }
-  const keys = await DBOS.runStep(() => runner.plan(run), { name: 'plan' });
+  const keys = await recorded('plan', () => runner.plan(run));
   let outcome: Outcome = 'done';
   for (const key of keys) {
     const result = await perform(runner, run, key);
@@ -26,11 +26,20 @@ export async function runPhase(runner: Runner, run: Run): Promise<void> {
   }
   if (outcome !== 'done') {
     for (const key of keys.reverse()) {
-      await DBOS.runStep(() => runner.undo(run, key), { name: `undo ${key}` });
+      await recorded(`undo ${key}`, () => runner.undo(run, key));
     }
   }
   const ending = outcome === 'done' ? 'success' : 'failure';
-  await DBOS.runStep(() => runner.end(run, ending), { name: 'end' });
+  await recorded('end', () => runner.end(run, ending));
+}
+
+/**
+ * A step of the workflow. A database that does not answer for a moment does not end the workflow:
+ * one that ended while it backs out would leave that half done.
+ */
+function recorded<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const patience = { retriesAllowed: true, maxAttempts: 60, intervalSeconds: 1, backoffRate: 1 };
+  return DBOS.runStep(work, { name, ...patience });
 }
 
 /** Waits until the run that an abort took the place of has stopped, and backed out where it had to. */
@@ -51,9 +60,9 @@ export async function isGoingOn(run: Run): Promise<boolean> {
 
 async function perform(runner: Runner, run: Run, key: string): Promise<Outcome> {
   for (let attempt = 0; ; attempt += 1) {
-    const outcome = await DBOS.runStep(() => runner.perform(run, key), { name: key });
+    const outcome = await recorded(key, () => runner.perform(run, key));
     if (outcome !== 'failed') return outcome;
-    if (!(await DBOS.runStep(() => runner.mustSucceed(run), { name: 'must succeed?' }))) {
+    if (!(await recorded('must succeed?', () => runner.mustSucceed(run)))) {
       return outcome;
     }
     await DBOS.sleepms(pauses[Math.min(attempt, pauses.length - 1)] ?? 0);

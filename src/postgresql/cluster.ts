@@ -1,7 +1,18 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chown,
+  mkdir,
+  open,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import {
   identify,
@@ -9,6 +20,7 @@ import {
   type ProcessIdentity,
   signalProcess,
   waitForExit,
+  workingIn,
 } from '../shared/processes.js';
 import { until } from '../shared/until.js';
 import { databaseAccount } from './account.js';
@@ -25,11 +37,20 @@ export interface ClusterOptions {
   readonly rules: readonly HbaRule[];
 }
 
+/** How a session is lent. */
+export interface SessionOptions {
+  readonly database?: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** The data folder, as file descriptor 3 of every process of the cluster. See {@link Cluster.#spawn}. */
 const dataFolder = '/proc/self/fd/3';
 
 /** How long a cluster may take to start, or to end: recovery and checkpoints take their time. */
 const patience = 300_000;
+
+/** How long one gets to crash in order, which takes what it shares with it, in milliseconds. */
+const crashPatience = 2_000;
 
 /**
  * One PostgreSQL cluster in a folder of its own: `data/` and a log. It runs detached, so that it
@@ -77,9 +98,18 @@ export class Cluster {
       ]),
       unfinished,
     );
-    const [code] = await once(child, 'exit');
-    if (code !== 0) throw new Error(`initdb ended with ${code}. ${await this.lastLogLines()}`);
+    await this.#succeeds(child);
     await rename(unfinished, this.data);
+  }
+
+  /** Has the disk keep what was written to the data folder, and nothing else that waits to be. */
+  async sync(): Promise<void> {
+    await this.#succeeds(await this.#spawn('initdb', ['--sync-only', '-D', dataFolder], this.data));
+  }
+
+  async #succeeds(initdb: ChildProcess): Promise<void> {
+    const [code] = await once(initdb, 'exit');
+    if (code !== 0) throw new Error(`initdb ended with ${code}. ${await this.lastLogLines()}`);
   }
 
   /** An empty folder that only the database account can open. */
@@ -107,6 +137,8 @@ export class Cluster {
       await this.configure(options);
       return running;
     }
+    // What outlived its postmaster keeps another one from starting.
+    await this.#killAll();
     await rm(join(this.data, 'postmaster.pid'), { force: true });
     await this.configure(options);
     const child = await this.#spawn('postgres', ['-D', dataFolder], this.data);
@@ -129,22 +161,33 @@ export class Cluster {
   }
 
   /**
-   * Ends the cluster. `fast` ends all sessions, sends followers all that there is, and leaves a
-   * clean shutdown checkpoint; `immediate` is a crash.
+   * Ends the cluster in order: ends all sessions, sends followers all that there is, and leaves a
+   * clean shutdown checkpoint.
+   * @throws when it does not end; when `signal` fires, and then it may go on ending
    */
-  async stop(how: 'fast' | 'immediate' = 'fast'): Promise<void> {
+  async stop(signal?: AbortSignal): Promise<void> {
     const running = await this.identity();
     if (!running) return;
-    signalProcess(running, how === 'fast' ? 'SIGINT' : 'SIGQUIT');
-    if (await waitForExit(running, patience)) return;
+    signalProcess(running, 'SIGINT');
+    if (await waitForExit(running, patience, signal)) return;
     throw new Error(
       `PostgreSQL (process ${running.pid}) has not ended after ${patience / 1000} s.`,
     );
   }
 
+  /** Ends the cluster by a crash, whatever state its processes are in. What was committed stays. */
+  async crash(): Promise<void> {
+    const running = await this.identity();
+    if (running) {
+      signalProcess(running, 'SIGQUIT');
+      await waitForExit(running, crashPatience);
+    }
+    await this.#killAll();
+  }
+
   /** Ends the cluster without ceremony, and removes its data. */
   async wipe(): Promise<void> {
-    await this.stop('immediate');
+    await this.crash();
     // What the postmaster had started may still write for a moment.
     await rm(this.data, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
@@ -157,12 +200,16 @@ export class Cluster {
     return command.split('\0')[0]?.endsWith('/postgres') ? identity : null;
   }
 
-  /** Lends a superuser's session. The data folder is named by a descriptor: socket paths must be short. */
+  /**
+   * Lends a superuser's session. The data folder is named by a descriptor: socket paths must be short.
+   * @throws when `signal` fires, also while the cluster does not answer
+   */
   async asSuperuser<T>(
     port: number,
     use: (client: pg.Client) => Promise<T>,
-    database = 'postgres',
+    { database = 'postgres', signal }: SessionOptions = {},
   ): Promise<T> {
+    signal?.throwIfAborted();
     const folder = await open(this.data, 'r');
     const client = new pg.Client({
       host: `/proc/self/fd/${folder.fd}`,
@@ -172,11 +219,17 @@ export class Cluster {
       connectionTimeoutMillis: 10_000,
     });
     client.on('error', () => undefined); // the query under way rejects with it
+    const breakOff = () => client.connection.stream.destroy();
+    signal?.addEventListener('abort', breakOff, { once: true });
     try {
       await client.connect();
       return await use(client);
     } finally {
+      // Who does not answer does not say goodbye either.
+      const stuck = setTimeout(breakOff, 1_000);
       await client.end();
+      clearTimeout(stuck);
+      signal?.removeEventListener('abort', breakOff);
       await folder.close();
     }
   }
@@ -184,6 +237,16 @@ export class Cluster {
   async lastLogLines(count = 5): Promise<string> {
     const text = await readFile(this.#log, 'utf8').catch(() => '');
     return text.trimEnd().split('\n').slice(-count).join('\n');
+  }
+
+  /** Kills all processes that have the data folder as their own, which all of PostgreSQL's have. */
+  async #killAll(): Promise<void> {
+    const folder = await realpath(this.data).catch(() => null); // there is none
+    if (folder === null) return;
+    for (let left = workingIn(folder); left.length > 0; left = workingIn(folder)) {
+      for (const process of left) signalProcess(process, 'SIGKILL');
+      await sleep(10);
+    }
   }
 
   /** Waits for the word `ready`, line 8 of `postmaster.pid` (PostgreSQL's `utils/pidfile.h`). */

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { Refusal, type RefusalKind, statusOf } from '../shared/errors.js';
 import { Outage } from './outage.js';
 import {
+  type Behalf,
   type InputOf,
   type OutputOf,
   type Region,
@@ -21,9 +22,8 @@ export interface AgentAddress {
   readonly token: string;
 }
 
-interface Behalf {
+interface Asker extends Behalf {
   readonly migration: string;
-  readonly signal: AbortSignal | undefined;
 }
 
 /**
@@ -59,10 +59,10 @@ const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connectTimeout
 export class AgentClient implements Region {
   readonly name: string;
   readonly #address: AgentAddress;
-  readonly #behalf: Behalf | null;
+  readonly #behalf: Asker | null;
   readonly #outage: Outage;
 
-  constructor(address: AgentAddress, behalf: Behalf | null = null, outage = new Outage()) {
+  constructor(address: AgentAddress, behalf: Asker | null = null, outage = new Outage()) {
     this.name = address.name;
     this.#address = address;
     this.#behalf = behalf;
@@ -97,6 +97,7 @@ export class AgentClient implements Region {
   readonly attach = this.#verb('attach');
   readonly detach = this.#verb('detach');
   readonly start = this.#verb('start');
+  readonly warm = this.#verb('warm');
   readonly stop = this.#verb('stop');
   readonly restart = this.#verb('restart');
   readonly freeze = this.#verb('freeze');
@@ -130,8 +131,8 @@ export class AgentClient implements Region {
   readonly forward = this.#verb('forward');
   readonly holdReport = this.#verb('holdReport');
 
-  onBehalfOf(migration: string, signal?: AbortSignal): Region {
-    return new AgentClient(this.#address, { migration, signal }, this.#outage);
+  onBehalfOf(migration: string, how: Behalf = {}): Region {
+    return new AgentClient(this.#address, { ...how, migration }, this.#outage);
   }
 
   async storeSource(source: string, archive: NodeJS.ReadableStream): Promise<void> {
@@ -176,6 +177,7 @@ export class AgentClient implements Region {
         authorization: `Bearer ${token}`,
         'content-type': method === 'POST' ? 'application/json' : 'application/gzip',
         ...(this.#behalf && { 'godwit-migration': this.#behalf.migration }),
+        ...(this.#behalf?.turn !== undefined && { 'godwit-turn': String(this.#behalf.turn) }),
       },
       body,
       dispatcher,

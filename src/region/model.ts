@@ -61,7 +61,7 @@ export const collaborator = z.looseObject({
 });
 export type Collaborator = z.infer<typeof collaborator>;
 
-/** How the edge treats the app's requests. */
+/** How the edge treats the app's requests, and how a migration treats the app. */
 export const settings = z.looseObject({
   /** Requests over plain HTTP are redirected. */
   forceHttps: z.boolean(),
@@ -69,8 +69,13 @@ export const settings = z.looseObject({
   stickySession: z.boolean(),
   /** Every request leaves a line in the app's log. */
   routerLogs: z.boolean(),
+  /** It can start while its databases take no writes yet; a switch is shorter then. */
+  prewarm: z.boolean().default(false),
 });
 export type Settings = z.infer<typeof settings>;
+
+/** Some of the settings; what is not given has no default here. */
+export const someSettings = settings.extend({ prewarm: z.boolean() }).partial();
 
 /** A variable; `from` names the addon that provides it, null for the owner's own. */
 export const variable = z.object({ name: variableName, value: z.string(), from: id.nullable() });
@@ -190,6 +195,8 @@ export const app = z.object({
   scmLink: scmLink.nullable().default(null),
   /** Whether its processes are meant to run. */
   started: z.boolean(),
+  /** Whether its web processes run ahead of a switch, as long as it is not started. */
+  warmed: z.boolean().default(false),
   /** The migration that froze it; every other change is then refused. */
   frozenBy: z.uuid().nullable(),
   /** The migration that created it, null when its owner did. */
@@ -280,7 +287,9 @@ export const probeOffer = z.object({
 export type ProbeOffer = z.infer<typeof probeOffer>;
 
 /** Where another region is to be reached: `host:port` each, and an offer of its own. */
-export const neighbour = z.object({ agent: z.string(), edge: z.string(), data: probeOffer });
+export const neighbour = z
+  .object({ agent: z.string(), edge: z.string(), data: probeOffer })
+  .partial();
 export type Neighbour = z.infer<typeof neighbour>;
 
 /** What was copied from another region to try how fast that goes. */
@@ -352,7 +361,24 @@ export const following = z.object({
 });
 export type Following = z.infer<typeof following>;
 
-/** What the edge did for an app since the last hold began. Times in milliseconds. */
+/** What the clients of an app were answered in one second, as an edge saw it. */
+export const trafficSecond = z.object({
+  /** When it began, in milliseconds since the epoch. */
+  at: z.number().int(),
+  /** Requests that were answered. */
+  requests: z.number().int(),
+  /** Those of them that were answered with 5xx, or whose answer broke off. */
+  failed: z.number().int(),
+  /** Milliseconds from when a request came until its answer began. */
+  median: z.number(),
+  longest: z.number(),
+});
+export type TrafficSecond = z.infer<typeof trafficSecond>;
+
+/**
+ * What the edge did for an app since the last hold began. Times in milliseconds. An agent of an
+ * earlier version does not tell all of it.
+ */
 export const holdReport = z.object({
   mode: edgeMode.options[0].shape.kind
     .or(edgeMode.options[1].shape.kind)
@@ -363,7 +389,20 @@ export const holdReport = z.object({
   /** Requests that were held. */
   held: z.number().int(),
   longestWait: z.number(),
+  /** Of those that were held, by nearest rank; 0 when none was. */
+  waits: z.object({ p50: z.number(), p99: z.number() }).default({ p50: 0, p99: 0 }),
   /** Held requests that were given up (503) because the hold had ended without a decision. */
   expired: z.number().int(),
+  /** Requests that found no room to wait (503). */
+  refused: z.number().int().default(0),
+  /** Long-lived connections (WebSockets, streams of events) that were ended for the hold. */
+  closed: z.number().int().default(0),
+  /**
+   * How long it took until the app had answered what it had been passed before; null when it had
+   * not within its time, or there was no hold.
+   */
+  drained: z.number().nullable().default(null),
+  /** The last two minutes, oldest first, without the seconds in which nobody was answered. */
+  traffic: z.array(trafficSecond).default([]),
 });
 export type HoldReport = z.infer<typeof holdReport>;

@@ -53,7 +53,7 @@ const looking = {
   room: verb({}, model.room),
   /** Waits for a moment to be connected to, as one of the region's databases is. */
   offerProbe: verb({}, model.probeOffer),
-  /** Tries to reach another region in every way that a migration needs. */
+  /** Tries to reach another region in the ways that are named. */
   reach: verb({ neighbour: model.neighbour }, z.object({ failures: z.array(z.string()) })),
   /** Copies for half a second at most, and keeps nothing of it. Refuses (unavailable) when it cannot. */
   takeSample: verb({ offer: model.probeOffer }, model.sample),
@@ -76,7 +76,7 @@ const apps = {
   setSettings: verb(
     {
       ...app,
-      settings: model.settings.partial(),
+      settings: model.someSettings,
       stack: z.string().optional(),
       limits: z.record(z.string(), z.number()).optional(),
       flags: z.record(z.string(), z.boolean()).optional(),
@@ -108,8 +108,10 @@ const apps = {
   detach: verb({ ...app, kind: listed, id: z.string() }, model.app),
   /** Starts the wanted processes; returns before they are healthy. */
   start: verb(app),
-  /** Ends all processes (SIGTERM, then SIGKILL); returns when none runs. */
-  stop: verb(app),
+  /** Starts the web processes of an app that is stopped, ahead of a switch; {@link start} adds the rest. */
+  warm: verb(app),
+  /** Ends all processes (SIGTERM, then after `grace` ms SIGKILL, the region's usual patience when not given); returns when none runs. */
+  stop: verb({ ...app, grace: z.number().int().min(0).optional() }),
   /**
    * Starts processes anew, with the variables of now: those in `scope`, named by type (`web`) or
    * by name (`web-1`), or all. `operation` is what it can be found by later.
@@ -201,8 +203,12 @@ const databases = {
 
 /** The edge. */
 const edge = {
-  /** Requests for the app wait, for at most `budget` ms. Repeated while holding, it keeps the earlier end. */
-  hold: verb({ ...app, budget: z.number().int() }),
+  /**
+   * Requests for the app wait, for at most `budget` ms, or longer while it has no process to serve
+   * them. Repeated while holding, it keeps the earlier end. Those that are being answered get up to
+   * `drain` ms to end; a third of the budget when that is not given.
+   */
+  hold: verb({ ...app, budget: z.number().int(), drain: z.number().int().optional() }),
   /** Requests, held ones first, go to the app's own processes; it is found by its host names. */
   serve: verb(app),
   /** No host name leads to the app any more. So it is with an app that a migration creates. */
@@ -251,11 +257,19 @@ export type Does<Names extends VerbName> = {
 
 export type DatabaseVerbName = Exclude<keyof typeof databases, 'addAddon' | 'removeAddon'>;
 
+/** How a migration asks. */
+export interface Behalf {
+  /** Calls end when it fires. */
+  readonly signal?: AbortSignal;
+  /** Of two calls that belong to different turns, a region refuses the one with the lower number if it hears it later. */
+  readonly turn?: number;
+}
+
 /** A region, as the control plane sees it. Verbs throw a `Refusal`; `unavailable` when it cannot be reached. */
 export interface Region extends Does<VerbName> {
   readonly name: string;
-  /** The same region, every change being made on behalf of a migration; calls end when `signal` fires. */
-  onBehalfOf(migration: string, signal?: AbortSignal): Region;
+  /** The same region, every change being made on behalf of a migration. */
+  onBehalfOf(migration: string, how?: Behalf): Region;
   /** Stores an archive (`.tar.gz`) for {@link Verbs.deploy}. Refuses (too-large) what exceeds the region's limit. */
   storeSource(source: string, archive: NodeJS.ReadableStream): Promise<void>;
 }

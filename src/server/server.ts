@@ -27,6 +27,8 @@ export interface ServerOptions {
   readonly requestsPerMinute: number;
   /** How long a switch can be taken back, in milliseconds. */
   readonly window: number;
+  /** For how long a switch may let requests wait, in milliseconds. */
+  readonly holdBudget: number;
   readonly publicUrl: string | null;
   readonly logger: Logger;
 }
@@ -42,7 +44,7 @@ export interface Server {
 
 /** Starts a control plane: its database, the engine, and the public API. */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { host, port, database, registry, token, window, logger } = options;
+  const { host, port, database, registry, token, window, holdBudget, logger } = options;
   const embedded = 'dir' in database ? await startEmbeddedPostgresql(database.dir) : null;
   const databaseUrl = 'dir' in database ? embedded?.url : database.url;
   if (databaseUrl === undefined) throw new Error('There is no database.');
@@ -64,7 +66,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const webhooks = new Webhooks({ events, registry, sign, logger });
   const chores = [() => webhooks.dispatch()];
   const migrations = new Engine({
-    ...{ db, databaseUrl, regions: registry, people: accounts, chores, window, logger },
+    ...{ db, databaseUrl, regions: registry, people: accounts, chores, window, holdBudget, logger },
   });
   let lose: (why: Error) => void = () => undefined;
   const lost = new Promise<Error>((resolve) => {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 
@@ -58,24 +58,43 @@ export function signalProcess(
   }
 }
 
-/** Waits until the process has ended. @returns whether it had within `timeout` ms */
-export async function waitForExit(identity: ProcessIdentity, timeout: number): Promise<boolean> {
+/**
+ * Waits until the process has ended. @returns whether it had within `timeout` ms
+ * @throws when `signal` fires
+ */
+export async function waitForExit(
+  identity: ProcessIdentity,
+  timeout: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const deadline = Date.now() + timeout;
   while (isAlive(identity)) {
+    signal?.throwIfAborted();
     if (Date.now() >= deadline) return false;
     await sleep(10);
   }
   return true;
 }
 
+/** The processes whose working directory is this one, as far as that can be read. */
+export function workingIn(folder: string): ProcessIdentity[] {
+  return runningProcesses().flatMap(({ process }) => {
+    try {
+      return readlinkSync(`/proc/${process.pid}/cwd`) === folder ? process : [];
+    } catch {
+      return []; // another user's, or just ended
+    }
+  });
+}
+
 /** The processes of a process group that still run, its leader or not. */
 export function groupMembers(group: number): ProcessIdentity[] {
-  return runningProcesses().filter(({ pid }) => readStat(pid)?.group === group);
+  return runningProcesses().flatMap((running) => (running.group === group ? running.process : []));
 }
 
 /** The processes whose environment has the variable, with its value, as far as it can be read. */
 export function withVariable(name: string): { process: ProcessIdentity; value: string }[] {
-  return runningProcesses().flatMap((process) => {
+  return runningProcesses().flatMap(({ process }) => {
     const value = readEnvironment(process.pid)
       .find((entry) => entry.startsWith(`${name}=`))
       ?.slice(name.length + 1);
@@ -83,10 +102,15 @@ export function withVariable(name: string): { process: ProcessIdentity; value: s
   });
 }
 
-function runningProcesses(): ProcessIdentity[] {
+function runningProcesses(): { process: ProcessIdentity; group: number }[] {
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
-    .flatMap((entry) => identify(Number(entry)) ?? []);
+    .flatMap((entry) => {
+      const pid = Number(entry);
+      const stat = readStat(pid);
+      if (!stat || stat.state === 'Z') return [];
+      return { process: { pid, startTime: stat.startTime }, group: stat.group };
+    });
 }
 
 function readEnvironment(pid: number): string[] {

@@ -20,6 +20,7 @@ export async function startStage({
   /** Stands between the server and an agent. */
   via = async (entry: RegionEntry): Promise<RegionEntry> => entry,
   window = windowLength,
+  holdBudget = 30_000,
 } = {}) {
   const logger = pino({ level: 'silent' });
   const dir = await mkdtemp(join(tmpdir(), 'godwit-platform-'));
@@ -41,7 +42,7 @@ export async function startStage({
   ]);
   const server = await startServer({
     ...{ host: '127.0.0.1', port: 0, database: { url: database.url }, token, logger, registry },
-    ...{ requestsPerMinute: 100_000, window },
+    ...{ requestsPerMinute: 100_000, window, holdBudget },
     publicUrl: null,
   });
   const pool = new pg.Pool({ connectionString: database.url });

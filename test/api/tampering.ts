@@ -32,6 +32,8 @@ export class Tampering {
   /** Keys of what a verb answers, and what they are made to be. */
   readonly #edits = new Map<string, Record<string, unknown>>();
   readonly #servers: Server[] = [];
+  /** Regions that cannot be reached, and when they can be again. */
+  readonly #cuts = new Map<string, { refuses: boolean; over: Promise<void> }>();
   /** Called before a change that a migration makes is passed on. */
   beforeChange: (change: Change) => Promise<void> = async () => undefined;
   /** Called when it has been made, and before that is answered. */
@@ -40,10 +42,14 @@ export class Tampering {
   /** What is asked of the region named, and answered. @returns where the server reaches it */
   async between(entry: RegionEntry): Promise<RegionEntry> {
     const server = createServer(async (incoming, outgoing) => {
+      const cut = this.#cuts.get(entry.name);
+      if (cut?.refuses) return void outgoing.destroy();
       const edit = this.#edits.get(`${entry.name}${incoming.url}`);
       const { authorization, 'content-type': type, 'godwit-migration': by } = incoming.headers;
+      const turn = incoming.headers['godwit-turn'];
       const verb = incoming.url?.replace('/v1/', '') ?? '';
       const body = await read(incoming);
+      await cut?.over;
       const change =
         by === undefined || looks.has(verb)
           ? null
@@ -54,6 +60,7 @@ export class Tampering {
         headers: {
           ...{ authorization, 'content-type': type },
           ...(by !== undefined && { 'godwit-migration': by }),
+          ...(turn !== undefined && { 'godwit-turn': turn }),
         },
         body: incoming.method === 'GET' ? null : body,
       }).catch(() => null);
@@ -67,6 +74,23 @@ export class Tampering {
     await once(server, 'listening');
     this.#servers.push(server);
     return { ...entry, url: `http://127.0.0.1:${listeningPort(server)}` };
+  }
+
+  /**
+   * Cuts the way to a region: who asks is refused, or hears nothing for as long as that goes on;
+   * the region hears of it then, however late.
+   * @returns how to end that
+   */
+  cut(region: string, { refuses }: { refuses: boolean }): () => void {
+    let mend: () => void = () => undefined;
+    const over = new Promise<void>((resolve) => {
+      mend = resolve;
+    });
+    this.#cuts.set(region, { refuses, over });
+    return () => {
+      this.#cuts.delete(region);
+      mend();
+    };
   }
 
   /** From now on, beside what it was made to say before. */

@@ -57,7 +57,7 @@ async function lookFor(world: World): Promise<string[]> {
   const programs = node.filter((command) => !command.startsWith('/bin/sh'));
   expect(`programs on ${home}`, programs.sort(), ['node web.js', 'node web.js', 'node worker.js']);
 
-  const file = join(pieces.dir, home, 'apps', id, 'app.json');
+  const file = join(pieces.dir, 'regions', home, 'apps', id, 'app.json');
   const record = appRecord.parse(JSON.parse(await readFile(file, 'utf8')));
   expect('the freeze', record.frozenBy, null);
   expect('the app is started', record.started, true);
@@ -70,7 +70,7 @@ async function lookFor(world: World): Promise<string[]> {
 
   const [database] = await world.list(home, 'databases');
   const rules = await readFile(
-    join(pieces.dir, home, 'databases', database ?? '', 'data', 'pg_hba.conf'),
+    join(pieces.dir, 'regions', home, 'databases', database ?? '', 'data', 'pg_hba.conf'),
     'utf8',
   );
   expect('rules for followers', rules.includes('replication'), false);

@@ -55,7 +55,7 @@ export class World {
   static async make(database: Database): Promise<World> {
     const tampering = new Tampering();
     const [pieces, witness, folder] = await Promise.all([
-      runPieces(tampering, database),
+      runPieces(tampering, database, { server: ['--requests-per-minute', '100000'] }),
       Witness.listen(),
       installed('ledger'),
     ]);
@@ -154,7 +154,7 @@ export class World {
 
   /** The databases that run in a region. */
   postmasters(region: RegionName): ProcessIdentity[] {
-    const folder = join(this.pieces.dir, region, 'databases');
+    const folder = join(this.pieces.dir, 'regions', region, 'databases');
     const ids = readdirOr(folder);
     return ids.flatMap((id) => {
       const pid = Number.parseInt(readOr(join(folder, id, 'data', 'postmaster.pid')), 10);
@@ -165,7 +165,7 @@ export class World {
 
   /** Logs of the databases of a region, by their ids. */
   async databaseLogs(region: RegionName): Promise<Map<string, string>> {
-    const folder = join(this.pieces.dir, region, 'databases');
+    const folder = join(this.pieces.dir, 'regions', region, 'databases');
     const logs = new Map<string, string>();
     for (const id of readdirOr(folder)) {
       logs.set(id, await readFile(join(folder, id, 'postgresql.log'), 'utf8').catch(() => ''));
@@ -187,7 +187,7 @@ export class World {
 
   /** Everything of a region's that runs, other than its agent: processes of apps, and of databases. */
   processes(region: RegionName): string[] {
-    const folder = join(this.pieces.dir, region);
+    const folder = join(this.pieces.dir, 'regions', region);
     return readdirSync('/proc')
       .filter((name) => /^\d+$/.test(name) && identify(Number(name)) !== null)
       .filter((pid) => {
@@ -198,7 +198,7 @@ export class World {
   }
 
   async list(region: RegionName, what: 'apps' | 'databases'): Promise<string[]> {
-    return readdir(join(this.pieces.dir, region, what)).catch((): string[] => []);
+    return readdir(join(this.pieces.dir, 'regions', region, what)).catch((): string[] => []);
   }
 
   #isMine(pid: number): boolean {

@@ -8,6 +8,6 @@ export type { Piece } from './run-pieces.js';
  * A server and two regions, each a process of its own, so that any of them can be killed exactly
  * when something is asked of a region.
  */
-export async function startPieces(tampering: Tampering) {
-  return runPieces(tampering, await createDatabase());
+export async function startPieces(tampering: Tampering, { server = [] as string[] } = {}) {
+  return runPieces(tampering, await createDatabase(), { server });
 }

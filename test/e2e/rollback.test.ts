@@ -2,6 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { compareDatabases, lostWrites } from '../../src/dev/demo/check.js';
+import { parts } from '../../src/migration/switch/record.js';
 import { describeSteps, inventory, Stage } from './stage.js';
 
 let stage: Stage;
@@ -11,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => stage.remove());
 
 it('comes back with every write, whoever asks where, and can leave again', async () => {
-  const app = await stage.deployBirdLog('returner');
+  const app = await stage.deployBirdLog('returner', { prewarm: true });
   const before = await inventory(stage, stage.destination.name);
   const traffic = app.traffic();
   traffic.start();
@@ -25,6 +26,18 @@ it('comes back with every write, whoever asks where, and can leave again', async
   });
   expect(await inventory(stage, stage.destination.name)).toEqual(before);
   expect((await app.client.app('returner')).status).toBe('running');
+
+  expect(describeSteps(rolledBack).match(/They run, and take requests/g)).toHaveLength(2);
+  const { switches } = await app.client.migrationReport('returner', id);
+  expect(switches.map(({ phase }) => phase)).toEqual(['finalize', 'rollback']);
+  for (const { hold, parts: found, held, longest_wait, traffic: seconds } of switches) {
+    expect(found.map(({ part }) => part)).toEqual(parts);
+    expect(found.reduce((sum, { took }) => sum + took, 0)).toBe(hold);
+    expect(held).toBeGreaterThan(0);
+    expect(longest_wait).toBeLessThanOrEqual(hold ?? 0);
+    expect(seconds.length).toBeGreaterThan(1);
+    expect(seconds.reduce((sum, { failed }) => sum + failed, 0)).toBe(0);
+  }
 
   // Changed, migrated again, and completed.
   await app.client.setVariables('returner', { BACK: 'again' });
@@ -66,7 +79,7 @@ it('goes on serving there when the source does not start again, until that is me
     if (isSource && existsSync('${mark}')) throw new Error('broken on purpose');
     await import('./web.js');`;
   const files = { 'start.js': start, Procfile: 'web: node start.js\nworker: node worker.js\n' };
-  const app = await stage.deployBirdLog('hesitant', { files, rows: 200 });
+  const app = await stage.deployBirdLog('hesitant', { files, rows: 200, prewarm: true });
   const id = await app.createMigration();
   await app.runTo(id, 'finalize');
   const traffic = app.traffic();
@@ -78,6 +91,7 @@ it('goes on serving there when the source does not start again, until that is me
     failed_phase: 'rollback',
   });
   expect(describeSteps(failed)).toMatch(/broken on purpose/);
+  expect(describeSteps(failed)).toMatch(/They do not start while their databases only read/);
   await expect(app.client.runMigration('hesitant', id, 'abort')).rejects.toMatchObject({
     status: 409,
   });

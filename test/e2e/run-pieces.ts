@@ -8,6 +8,7 @@ import pg from 'pg';
 import { request } from 'undici';
 import { Accounts } from '../../src/api/auth/accounts.js';
 import type { AccountTables } from '../../src/api/auth/schema.js';
+import { ApiClient } from '../../src/client/api-client.js';
 import { Registry } from '../../src/region/registry.js';
 import { freePort } from '../../src/shared/free-port.js';
 import { newSecret } from '../../src/shared/ids.js';
@@ -22,8 +23,13 @@ export type Piece = 'server' | 'here' | 'there';
 /**
  * Runs a server on a database, and two regions, each a process of its own. What they say of what goes wrong is in
  * files named after them, in their folder.
+ * @param how.server more options of the server
  */
-export async function runPieces(tampering: Tampering, database: Database) {
+export async function runPieces(
+  tampering: Tampering,
+  database: Database,
+  { server: more = [] as string[] } = {},
+) {
   const dir = await mkdtemp(join(tmpdir(), 'godwit-pieces-'));
   await chmod(dir, 0o755);
   const token = newSecret();
@@ -34,18 +40,15 @@ export async function runPieces(tampering: Tampering, database: Database) {
   };
   const plan = async (name: 'here' | 'there') => {
     const [port, edgePort, secret] = [await freePort(), await freePort(), newSecret()];
+    const folder = join(dir, 'regions', name);
     const args = [
-      ...['region', '--name', name, '--dir', join(dir, name), '--port', `${port}`],
+      ...['region', '--name', name, '--dir', folder, '--port', `${port}`],
       ...['--edge-port', `${edgePort}`, '--edge-https-port', `${await freePort()}`],
       ...['--token-file', await tokenFile(`${name}.token`, secret)],
     ];
-    await mkdir(join(dir, name));
-    return {
-      args,
-      port,
-      edge: `http://127.0.0.1:${edgePort}`,
-      entry: { name, url: `http://127.0.0.1:${port}`, token: secret },
-    };
+    await mkdir(folder, { recursive: true });
+    const entry = { name, url: `http://127.0.0.1:${port}`, token: secret };
+    return { args, port, edge: `http://127.0.0.1:${edgePort}`, entry };
   };
   const [here, there] = [await plan('here'), await plan('there')];
   const port = await freePort();
@@ -57,7 +60,7 @@ export async function runPieces(tampering: Tampering, database: Database) {
     args: [
       ...['server', '--port', `${port}`, '--regions-file', regionsFile],
       ...['--token-file', await tokenFile('token', token)],
-      ...['--requests-per-minute', '100000'],
+      ...more,
     ],
   };
   const pieces = { server, here, there };
@@ -90,22 +93,28 @@ export async function runPieces(tampering: Tampering, database: Database) {
   const pool = new pg.Pool({ connectionString: database.url });
   const db = new Kysely<AccountTables>({ dialect: new PostgresDialect({ pool }) });
   const url = `http://127.0.0.1:${port}`;
+  const place = ({ entry, edge }: typeof here) => ({
+    ...{ name: entry.name, api: `${url}/regions/${entry.name}`, edge, edge_https: '' },
+  });
   return {
+    dir,
     url,
     token,
-    dir,
+    source: place(here),
+    destination: place(there),
+    client: (region: string) => new ApiClient({ url, token, region }),
     /** Addresses of the regions' edges. */
     edges: { here: here.edge, there: there.edge },
     logOf,
-    start,
-    /** Kills a process; returns when it is gone. */
-    kill: (name: Piece) => end(name, 'SIGKILL'),
     /** Its number, if it runs. */
     pidOf: (name: Piece) => running.get(name)?.pid ?? null,
     /** Past the tampering. */
     registry: new Registry([here.entry, there.entry]),
     ask: asking(url, token),
     join: joining(new Accounts(db)),
+    kill: (name: Piece) => end(name, 'SIGKILL'),
+    /** Returns when it answers. */
+    start,
     /** Kills a process and starts it again; returns when it answers. */
     async crash(name: Piece): Promise<void> {
       await end(name, 'SIGKILL');

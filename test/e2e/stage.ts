@@ -80,11 +80,20 @@ export class Stage {
     );
   }
 
-  /** Ends it in order, and removes its folder. */
+  /** Ends it in order, tells of what went wrong within it, and removes its folder. */
   async remove(): Promise<void> {
     await this.close();
+    for (const line of await this.#errors()) process.stderr.write(`${line.slice(0, 2_000)}\n`);
     await this.database?.drop();
     await rm(this.dir, { recursive: true, force: true });
+  }
+
+  /** What its processes logged as errors. */
+  async #errors(): Promise<string[]> {
+    const logs = join(this.dir, 'logs');
+    const texts = (await readdir(logs)).map((file) => readFile(join(logs, file), 'utf8'));
+    const lines = (await Promise.all(texts)).flatMap((text) => text.split('\n'));
+    return lines.filter((line) => line.includes('"level":50'));
   }
 
   async close(): Promise<void> {
@@ -149,28 +158,45 @@ export class Stage {
   }
 
   /** An app of the given name in the first region: the example, with a database. */
-  async deployBirdLog(
-    name: string,
-    {
-      rows = 2_000,
-      version,
-      files = {},
-    }: { rows?: number; version?: string; files?: Record<string, string> } = {},
-  ): Promise<TestApp> {
-    const client = this.client(this.source.name);
-    const { id } = await client.createApp(name);
-    await client.addAddon(name, { product: 'postgresql', plan: 'postgresql-sandbox', version });
-    await client.setVariables(name, { SEED_ROWS: `${rows}` });
-    const app = new TestApp(this, name, id);
-    await app.deploy(files);
-    await client.scale(name, { web: 2, worker: 1 });
-    await until(async () => (await app.stats().catch(() => null))?.rows === rows, {
-      timeout: 60_000,
-      every: 150,
-      what: `${name} to have its rows`,
-    });
-    return app;
+  deployBirdLog(name: string, how: BirdLog = {}): Promise<TestApp> {
+    return deployBirdLog(this, name, how);
   }
+}
+
+/** What tests run apps on. */
+export interface Ground {
+  readonly dir: string;
+  readonly source: Readiness['regions'][number];
+  readonly destination: Readiness['regions'][number];
+  client(region: string): ApiClient;
+}
+
+interface BirdLog {
+  readonly rows?: number;
+  readonly version?: string;
+  readonly files?: Record<string, string>;
+  readonly prewarm?: boolean;
+}
+
+export async function deployBirdLog(
+  ground: Ground,
+  name: string,
+  { rows = 2_000, version, files = {}, prewarm = false }: BirdLog = {},
+): Promise<TestApp> {
+  const client = ground.client(ground.source.name);
+  const { id } = await client.createApp(name);
+  await client.addAddon(name, { product: 'postgresql', plan: 'postgresql-sandbox', version });
+  await client.setVariables(name, { SEED_ROWS: `${rows}` });
+  if (prewarm) await client.patch(`/apps/${name}`, { app: { prewarm } }, z.unknown());
+  const app = new TestApp(ground, name, id);
+  await app.deploy(files);
+  await client.scale(name, { web: 2, worker: 1 });
+  await until(async () => (await app.stats().catch(() => null))?.rows === rows, {
+    timeout: 60_000,
+    every: 150,
+    what: `${name} to have its rows`,
+  });
+  return app;
 }
 
 let installed: Promise<string> | undefined;
@@ -192,7 +218,7 @@ function installedBirdLog(): Promise<string> {
 
 export class TestApp {
   constructor(
-    readonly stage: Stage,
+    readonly stage: Ground,
     readonly name: string,
     readonly id: string,
   ) {}
@@ -296,7 +322,7 @@ export function describeSteps({ status, steps }: MigrationJson): string {
 }
 
 /** All that a region holds: apps, databases, and processes of apps. */
-export async function inventory(stage: Stage, region: string) {
+export async function inventory(stage: Pick<Ground, 'dir'>, region: string) {
   const folder = join(stage.dir, 'regions', region);
   const list = (name: string) => readdir(join(folder, name)).catch((): string[] => []);
   const apps = await list('apps');

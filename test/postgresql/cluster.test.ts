@@ -23,7 +23,7 @@ describe.each(majors)('PostgreSQL $major', (binaries) => {
     const private_ = await mkdtemp(join(tmpdir(), 'godwit-test-')); // mode 0700
     cleanUp.push(() => rm(private_, { recursive: true }));
     const cluster = new Cluster(join(private_, 'database'), binaries);
-    cleanUp.push(() => cluster.stop('immediate'));
+    cleanUp.push(() => cluster.crash());
     const options = { port: await freePort(), settings: { fsync: false }, rules: [] };
 
     await cluster.initialise();

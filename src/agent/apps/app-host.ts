@@ -2,7 +2,7 @@ import { resolveAliases } from '../../region/aliases.js';
 import type { App, Variable } from '../../region/model.js';
 import type { Databases } from '../databases/databases.js';
 import type { Edge } from '../edge/edge.js';
-import type { Runtime, Workload } from '../runtime/runtime.js';
+import type { Runtime, Stopping, Workload } from '../runtime/runtime.js';
 import type { AppRecord } from './record.js';
 import type { Shelf } from './shelf.js';
 
@@ -30,16 +30,16 @@ export class AppHost {
   }
 
   /** Starts what is wanted and ends what is not; tells the edge. */
-  async run(record: AppRecord): Promise<void> {
+  async run(record: AppRecord, how: Pick<Stopping, 'grace'> = {}): Promise<void> {
     const workload = this.#workload(record);
-    if (record.started) await this.#parts.runtime.run(workload);
-    else await this.#parts.runtime.stop(workload);
+    if (record.started || record.warmed) await this.#parts.runtime.run(workload);
+    else await this.#parts.runtime.stop(workload, how);
     this.route(record);
   }
 
   /** @param scope the processes that are meant, by type or name; all when not given */
   async restart(record: AppRecord, scope?: readonly string[]): Promise<void> {
-    await this.#parts.runtime.stop(this.#workload(record), scope);
+    await this.#parts.runtime.stop(this.#workload(record), { scope });
     await this.run(record);
   }
 
@@ -87,7 +87,7 @@ export class AppHost {
       folder,
       build: record.build && buildFolder(folder, record.build.id),
       commands: record.build?.processTypes ?? {},
-      formation: record.formation,
+      formation: record.formation.filter(({ name }) => record.started || name === 'web'),
       environment: {
         APP: record.name,
         ...Object.fromEntries(

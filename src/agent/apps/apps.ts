@@ -35,6 +35,7 @@ type Verbs = Performs<
   | 'transferApp'
   | 'findOperation'
   | 'start'
+  | 'warm'
   | 'stop'
   | 'restart'
 >;
@@ -104,9 +105,9 @@ export class Apps implements Verbs {
   }
 
   async health({ app }: { app: string }) {
-    const { started } = this.#parts.shelf.get(app);
+    const { started, warmed } = this.#parts.shelf.get(app);
     const seen = this.#parts.runtime.health(app);
-    return started ? seen : { ...seen, state: 'stopped' as const };
+    return started || warmed ? seen : { ...seen, state: 'stopped' as const };
   }
 
   async logs({ app, lines, of }: { app: string; lines: number; of?: string[] | undefined }) {
@@ -150,6 +151,7 @@ export class Apps implements Verbs {
         forceHttps: settings.forceHttps ?? record.settings.forceHttps,
         stickySession: settings.stickySession ?? record.settings.stickySession,
         routerLogs: settings.routerLogs ?? record.settings.routerLogs,
+        prewarm: settings.prewarm ?? record.settings.prewarm,
       },
       stack: stack ?? record.stack,
       limits: limits ?? record.limits,
@@ -254,7 +256,7 @@ export class Apps implements Verbs {
       by,
       (record) => ({
         ...record,
-        started: true,
+        ...{ started: true, warmed: false },
         edge: by === null && record.edge.kind === 'hidden' ? { kind: 'serve' } : record.edge,
       }),
       (record) => this.#parts.host.run(record),
@@ -262,8 +264,19 @@ export class Apps implements Verbs {
     return null;
   }
 
-  async stop({ app }: { app: string }, by: Behalf) {
-    await this.#run(app, by, false, (record) => this.#parts.host.run(record));
+  async warm({ app }: { app: string }, by: Behalf) {
+    const { shelf, host } = this.#parts;
+    await shelf.change(
+      app,
+      by,
+      (record) => (record.started ? record : { ...record, warmed: true }),
+      (record) => host.run(record),
+    );
+    return null;
+  }
+
+  async stop({ app, grace }: { app: string; grace?: number | undefined }, by: Behalf) {
+    await this.#run(app, by, false, (record) => this.#parts.host.run(record, { grace }));
     return null;
   }
 
@@ -299,7 +312,12 @@ export class Apps implements Verbs {
   }
 
   async #run(app: string, by: Behalf, started: boolean, act: (record: AppRecord) => Promise<void>) {
-    await this.#parts.shelf.change(app, by, (record) => ({ ...record, started }), act);
+    await this.#parts.shelf.change(
+      app,
+      by,
+      (record) => ({ ...record, started, warmed: false }),
+      act,
+    );
   }
 
   async #change(

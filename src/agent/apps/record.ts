@@ -30,7 +30,7 @@ export function newAppRecord(
   return {
     ...given,
     collaborators: [],
-    settings: { forceHttps: false, stickySession: false, routerLogs: false },
+    settings: { forceHttps: false, stickySession: false, routerLogs: false, prewarm: false },
     stack: model.hostStack.id,
     limits: {},
     flags: {},
@@ -46,6 +46,7 @@ export function newAppRecord(
     autoscalers: [],
     scmLink: null,
     started: false,
+    warmed: false,
     // What a migration makes is its own until it hands it over.
     frozenBy: given.madeBy,
     createdAt: now,

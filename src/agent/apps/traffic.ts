@@ -17,7 +17,7 @@ type Verbs = Performs<
 >;
 
 /** How long a hold waits for requests that the app is answering, in milliseconds. */
-const drainTime = 10_000;
+const usualDrainTime = 10_000;
 
 /** Where requests for an app go. */
 export class Traffic implements Verbs {
@@ -25,16 +25,27 @@ export class Traffic implements Verbs {
   readonly #host: AppHost;
   readonly #edge: Edge;
   readonly #forwards: Forwards;
+  readonly #drainTime: number;
 
-  constructor(parts: { shelf: Shelf; host: AppHost; edge: Edge; forwards: Forwards }) {
+  constructor(parts: {
+    shelf: Shelf;
+    host: AppHost;
+    edge: Edge;
+    forwards: Forwards;
+    drainTime?: number | undefined;
+  }) {
     this.#shelf = parts.shelf;
     this.#host = parts.host;
     this.#edge = parts.edge;
     this.#forwards = parts.forwards;
+    this.#drainTime = parts.drainTime ?? usualDrainTime;
   }
 
   /** Returns when the app has answered what it had been passed before, or took too long to. */
-  async hold({ app, budget }: { app: string; budget: number }, by: Behalf) {
+  async hold(
+    { app, budget, drain }: { app: string; budget: number; drain?: number | undefined },
+    by: Behalf,
+  ) {
     await this.#shelf.change(
       app,
       by,
@@ -44,7 +55,7 @@ export class Traffic implements Verbs {
       },
       async (record) => this.#host.route(record),
     );
-    await this.#edge.drained(app, Math.min(drainTime, budget / 3));
+    await this.#edge.drained(app, Math.min(this.#drainTime, drain ?? budget / 3));
     return null;
   }
 

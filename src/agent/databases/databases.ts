@@ -7,13 +7,20 @@ import { messageOf, Refusal } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logging.js';
 import type { Database, Product, Provision } from './product.js';
 
-/** How often every database is tended, in milliseconds. */
-const rounds = 1_000;
+export interface DatabasesParts {
+  readonly dir: string;
+  readonly products: readonly Product[];
+  /** How often every database is tended, in milliseconds; each second if not given. */
+  readonly rounds?: number;
+  readonly logger: Logger;
+}
 
 interface Kept {
   readonly database: Database;
   /** Held by whatever changes the database. */
   readonly changing: Mutex;
+  /** What steps of a switch ask for that goes on, or has not begun. */
+  readonly asked: Set<AbortController>;
 }
 
 /** The databases of a region, each in a folder of its own. Knows no product. */
@@ -21,13 +28,15 @@ export class Databases implements Does<DatabaseVerbName> {
   readonly #dir: string;
   readonly #logger: Logger;
   readonly #products: readonly Product[];
+  readonly #rounds: number;
   readonly #kept = new Map<string, Kept>();
   readonly #provisioning = new Mutex();
   #round: NodeJS.Timeout | undefined;
 
-  constructor(parts: { dir: string; products: readonly Product[]; logger: Logger }) {
+  constructor(parts: DatabasesParts) {
     this.#dir = parts.dir;
     this.#products = parts.products;
+    this.#rounds = parts.rounds ?? 1_000;
     this.#logger = parts.logger;
   }
 
@@ -42,16 +51,18 @@ export class Databases implements Does<DatabaseVerbName> {
       else await rm(folder, { recursive: true });
     }
     await this.#tend();
-    this.#round = setInterval(() => this.#tend(), rounds);
+    this.#round = setInterval(() => this.#tend(), this.#rounds);
   }
 
   /** Lets go of the databases, which go on running unless `stop`. */
   async close({ stop }: { stop: boolean }): Promise<void> {
     clearInterval(this.#round);
     await Promise.all(
-      [...this.#kept.values()].map(({ database, changing }) =>
-        changing.runExclusive(() => (stop ? database.rest() : database.leave())),
-      ),
+      [...this.#kept.values()].map((kept) => {
+        giveUp(kept, 'The agent ends.');
+        const { database, changing } = kept;
+        return changing.runExclusive(() => (stop ? database.rest() : database.leave()));
+      }),
     );
   }
 
@@ -74,6 +85,7 @@ export class Databases implements Does<DatabaseVerbName> {
   async deprovision(id: string): Promise<void> {
     const kept = this.#kept.get(id);
     if (!kept) return;
+    giveUp(kept, 'The database is being removed.');
     await kept.changing.runExclusive(() => kept.database.remove());
     this.#kept.delete(id);
   }
@@ -116,7 +128,7 @@ export class Databases implements Does<DatabaseVerbName> {
   }
 
   flush({ database }: { database: string }) {
-    return this.#change(database, (it) => nothing(it.flush()));
+    return this.#attempt(database, (it, signal) => nothing(it.flush(signal)));
   }
 
   position({ database }: { database: string }) {
@@ -128,15 +140,15 @@ export class Databases implements Does<DatabaseVerbName> {
   }
 
   fence({ database }: { database: string }) {
-    return this.#change(database, (it) => it.fence());
+    return this.#attempt(database, (it, signal) => it.fence(signal));
   }
 
   unfence({ database }: { database: string }) {
-    return this.#change(database, (it) => nothing(it.unfence()));
+    return this.#takeBack(database, (it) => nothing(it.unfence()));
   }
 
   promote({ database }: { database: string }) {
-    return this.#change(database, (it) => nothing(it.promote()));
+    return this.#attempt(database, (it, signal) => nothing(it.promote(signal)));
   }
 
   followBack({ database, endpoint }: { database: string; endpoint: Record<string, unknown> }) {
@@ -144,7 +156,7 @@ export class Databases implements Does<DatabaseVerbName> {
   }
 
   standDown({ database }: { database: string }) {
-    return this.#change(database, (it) => nothing(it.standDown()));
+    return this.#takeBack(database, (it) => nothing(it.standDown()));
   }
 
   async #open(folder: string): Promise<Database | null> {
@@ -156,7 +168,7 @@ export class Databases implements Does<DatabaseVerbName> {
   }
 
   #keep(database: Database): void {
-    this.#kept.set(database.id, { database, changing: new Mutex() });
+    this.#kept.set(database.id, { database, changing: new Mutex(), asked: new Set() });
   }
 
   #find(id: string): Kept {
@@ -174,6 +186,30 @@ export class Databases implements Does<DatabaseVerbName> {
     return changing.runExclusive(() => change(database));
   }
 
+  /** A change that is given up when it is taken back before it has ended. */
+  async #attempt<T>(
+    id: string,
+    change: (database: Database, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { database, changing, asked } = this.#find(id);
+    const attempt = new AbortController();
+    asked.add(attempt);
+    try {
+      return await changing.runExclusive(() => {
+        attempt.signal.throwIfAborted();
+        return change(database, attempt.signal);
+      });
+    } finally {
+      asked.delete(attempt);
+    }
+  }
+
+  /** A change that does not wait for what it takes back. */
+  #takeBack<T>(id: string, change: (database: Database) => Promise<T>): Promise<T> {
+    giveUp(this.#find(id), 'This has been taken back.');
+    return this.#change(id, change);
+  }
+
   async #tend(): Promise<void> {
     await Promise.all(
       [...this.#kept.values()].map(async ({ database, changing }) => {
@@ -187,6 +223,10 @@ export class Databases implements Does<DatabaseVerbName> {
       }),
     );
   }
+}
+
+function giveUp({ asked }: Kept, why: string): void {
+  for (const attempt of asked) attempt.abort(new Refusal('unavailable', why));
 }
 
 async function nothing(work: Promise<void>): Promise<null> {

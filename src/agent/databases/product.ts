@@ -42,12 +42,14 @@ export interface Database {
   revokeFollow(follower: string): Promise<void>;
   follow(endpoint: Record<string, unknown>): Promise<void>;
   following(): Promise<Following>;
-  flush(): Promise<void>;
+  flush(signal?: AbortSignal): Promise<void>;
   position(): Promise<Position>;
   waitFor(position: Position, timeout: number): Promise<void>;
-  fence(): Promise<Position>;
+  /** Given up when `signal` fires, and then {@link Database.unfence} follows. */
+  fence(signal?: AbortSignal): Promise<Position>;
   unfence(): Promise<void>;
-  promote(): Promise<void>;
+  /** Given up when `signal` fires, and then {@link Database.standDown} follows. */
+  promote(signal?: AbortSignal): Promise<void>;
   followBack(endpoint: Record<string, unknown>): Promise<void>;
   standDown(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { SecureContext } from 'node:tls';
 import type { HoldReport } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
@@ -124,7 +124,7 @@ export class Edge {
     return (await this.#apps.get(app)?.drained(timeout)) ?? true;
   }
 
-  /** What was held since the last hold began. */
+  /** What was done since the last hold began, and lately. */
   report(app: string): HoldReport {
     return (
       this.#apps.get(app)?.report() ?? {
@@ -132,7 +132,12 @@ export class Edge {
         holding: 0,
         held: 0,
         longestWait: 0,
+        waits: { p50: 0, p99: 0 },
         expired: 0,
+        refused: 0,
+        closed: 0,
+        drained: null,
+        traffic: [],
       }
     );
   }
@@ -166,8 +171,10 @@ export class Edge {
   async #serve(call: Call): Promise<void> {
     const visit = this.#receive(call);
     if (!visit) return call.reply({ status: 404, headers: [] }, noApp);
-    const reply = (status: number, text: string, ...headers: string[]) =>
+    const reply = (status: number, text: string, ...headers: string[]) => {
+      visit.answer(status);
       call.reply({ status, headers: [...headers, ...visit.endHere()] }, text);
+    };
     const gone = new AbortController();
     call.onceOver(() => {
       gone.abort();
@@ -176,7 +183,7 @@ export class Edge {
     try {
       const outcome = await this.#pass(visit, gone.signal, async (target, fresh) => {
         const redirect = visit.redirection({ change: false });
-        if (!redirect) return exchange(call, target, { visit, fresh, patience: this.#limits.body });
+        if (!redirect) return exchange(call, target, { visit, fresh, limits: this.#limits });
         reply(redirect.status, elsewhere(redirect), 'location', redirect.location);
         return 'answered';
       });
@@ -196,6 +203,7 @@ export class Edge {
     const change: Change = { request, client, head, status: null, bytes: 0 };
     const reply = (status: number, reason: string, text: string, ...headers: string[]) => {
       change.status = status;
+      visit.answer(status);
       client.end(bareAnswer(`${status} ${reason}`, text, [...headers, ...visit.endHere()]));
     };
     const gone = new AbortController();
@@ -206,7 +214,7 @@ export class Edge {
     try {
       const outcome = await this.#pass(visit, gone.signal, async (target) => {
         const redirect = visit.redirection({ change: true });
-        if (!redirect) return upgrade(change, target, visit);
+        if (!redirect) return upgrade(change, target, { visit, limits: this.#limits });
         const { status, location } = redirect;
         reply(status, 'Moved Permanently', elsewhere(redirect), 'Location', location);
         return 'answered';
@@ -215,7 +223,7 @@ export class Edge {
     } catch (error) {
       if (gone.signal.aborted) return;
       if (!(error instanceof Refusal)) throw error;
-      reply(503, 'Service Unavailable', error.message);
+      reply(503, 'Service Unavailable', error.message, 'Retry-After', '2');
     }
   }
 
@@ -225,12 +233,15 @@ export class Edge {
     signal: AbortSignal,
     attempt: (target: Target, fresh: boolean) => Promise<Outcome>,
   ): Promise<Outcome> {
-    for (let attempts = 0; attempts * pause <= this.#limits.patience; attempts++) {
-      const fresh = attempts > 0;
+    // Not the time that it is held.
+    let tried = 0;
+    for (let fresh = false; tried <= this.#limits.patience; fresh = true) {
       const target = await visit.next(signal, { fresh });
+      const begun = performance.now();
       const outcome = await attempt(target, fresh);
       if (outcome !== 'unreached') return outcome;
-      await sleep(pause, undefined, { signal });
+      await visit.pause(pause, signal);
+      tried += performance.now() - begun;
     }
     throw new Refusal(
       'unavailable',

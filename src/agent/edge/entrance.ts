@@ -1,7 +1,11 @@
 import { performance } from 'node:perf_hooks';
 import type { HoldReport } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
+import { HoldRecord } from './hold-record.js';
+import type { LongLived } from './long-lived.js';
 import type { Backend, Route } from './route.js';
+import { TrafficRecord } from './traffic-record.js';
+import { type RoomLimits, WaitingRoom } from './waiting-room.js';
 
 /** Where one request goes: to a process of the app, or to another region's edge. */
 export interface Target extends Backend {
@@ -13,15 +17,17 @@ export interface Target extends Backend {
 export interface Visitor {
   /** The process that it wants to go to, if that is there; null for any. */
   readonly wanted: string | null;
+  /** Bytes that it takes while it waits. */
+  readonly size: number;
   /** Told that it is held from now on, or no longer. */
   hold(isHeld: boolean): void;
 }
 
-export interface EntranceLimits {
-  /** Requests that may wait at once. */
-  readonly waiting: number;
+export interface EntranceLimits extends RoomLimits {
   /** How long a request waits for an app that has no process, in milliseconds. */
   readonly patience: number;
+  /** How much longer when a hold is over that nobody ended. */
+  readonly stranded: number;
 }
 
 interface Waiter {
@@ -33,21 +39,23 @@ const longestTimer = 2 ** 31 - 1;
 
 /** The way into one app: lets requests through, or has them wait. */
 export class Entrance {
+  readonly traffic = new TrafficRecord();
   readonly #limits: EntranceLimits;
+  readonly #room: WaitingRoom;
   readonly #waiting = new Set<Waiter>();
   readonly #drained = new Set<() => void>();
+  readonly #longLived = new Set<LongLived>();
   #route: Route;
   #turn = 0;
   #inFlight = 0;
-  #held = 0;
-  #holding = 0;
-  #longestWait = 0;
-  #expired = 0;
+  #hold: HoldRecord;
   #holdEnds: NodeJS.Timeout | undefined;
 
   constructor(route: Route, limits: EntranceLimits) {
     this.#limits = limits;
+    this.#room = new WaitingRoom(limits);
     this.#route = route;
+    this.#hold = new HoldRecord({ isHold: this.#isHolding() });
     this.#follow(route);
   }
 
@@ -57,13 +65,12 @@ export class Entrance {
 
   /** Takes over a new route; whoever waits goes where it leads, in order of arrival. */
   update(route: Route): void {
-    const begins = route.mode.kind === 'hold' && this.#route.mode.kind !== 'hold';
-    if (begins) {
-      this.#held = 0;
-      this.#longestWait = 0;
-      this.#expired = 0;
-    }
+    const wasHolding = this.#isHolding();
+    this.#route = route;
+    const begins = !wasHolding && this.#isHolding();
+    if (begins) this.#hold = new HoldRecord({ isHold: true });
     this.#follow(route);
+    if (begins) this.#endLongLived('hold');
   }
 
   /** The app is gone; whoever waits is told. Who was being forwarded, and has not got there yet, still is. */
@@ -80,37 +87,23 @@ export class Entrance {
    * @throws Refusal `unavailable` when nothing came of waiting; whatever `signal` fires with
    */
   async target(signal: AbortSignal, visitor: Visitor): Promise<Target> {
-    const arrived = performance.now();
-    let wasHeld = false;
-    let patientSince: number | null = null;
-    for (;;) {
-      if (this.#isHolding()) {
-        patientSince = null;
-        if (!wasHeld) this.#held += 1;
-        wasHeld = true;
-        this.#holding += 1;
-        visitor.hold(true);
-        try {
-          await this.#change(Number.POSITIVE_INFINITY, signal);
-        } finally {
-          this.#holding -= 1;
-          visitor.hold(false);
-          this.#longestWait = Math.max(this.#longestWait, performance.now() - arrived);
-        }
-        continue;
-      }
-      const target = this.#next(visitor.wanted);
-      if (target) return target;
-      patientSince ??= performance.now();
-      const left = this.#limits.patience - (performance.now() - patientSince);
-      if (left <= 0) {
-        if (wasHeld) this.#expired += 1;
-        throw new Refusal(
-          'unavailable',
-          'The application has no process that accepts requests. Look at its logs.',
-        );
-      }
-      await this.#change(left, signal);
+    const atOnce = this.#isHolding() ? null : this.#next(visitor.wanted);
+    if (atOnce) return atOnce;
+    const leave = this.#enter(visitor);
+    try {
+      return await this.#wait(signal, visitor);
+    } finally {
+      leave();
+    }
+  }
+
+  /** Waits before a target is tried again that could not be reached; no longer than until the route changes. */
+  async pause(time: number, signal: AbortSignal, visitor: Visitor): Promise<void> {
+    const leave = this.#enter(visitor);
+    try {
+      await this.#change(time, signal);
+    } finally {
+      leave();
     }
   }
 
@@ -126,14 +119,94 @@ export class Entrance {
     };
   }
 
-  /** Waits until no request is with the app's processes. @returns whether that was within `timeout` ms */
+  /**
+   * Takes note of a connection with a process of the app that does not end by itself. Where requests
+   * are held, it is ended.
+   * @returns to be called at its end
+   */
+  linger(one: LongLived): () => void {
+    this.#longLived.add(one);
+    if (this.#isHolding() && one.endsAt === 'hold') this.#endLongLived('hold');
+    return () => this.#longLived.delete(one);
+  }
+
+  /**
+   * Waits until no request is with the app's processes; in a hold, ends then what only ends with the
+   * app. @returns whether that was within `timeout` ms
+   */
   async drained(timeout: number): Promise<boolean> {
-    if (this.#inFlight === 0) return true;
+    const hold = this.#hold;
+    const isDrained = this.#inFlight === 0 || (await this.#empty(timeout));
+    if (isDrained) hold.drain();
+    if (this.#isHolding()) this.#endLongLived('drain');
+    return isDrained;
+  }
+
+  report(): HoldReport {
+    return {
+      mode: this.#isHolding() || this.#route.mode.kind !== 'hold' ? this.#route.mode.kind : 'serve',
+      ...this.#hold.report(),
+      traffic: this.traffic.report(),
+    };
+  }
+
+  #enter({ size }: Visitor): () => void {
+    try {
+      return this.#room.enter(size);
+    } catch (error) {
+      if (this.#isHolding()) this.#hold.refuse();
+      throw error;
+    }
+  }
+
+  /** Waits until requests are not held, and there is somewhere to go. */
+  async #wait(signal: AbortSignal, visitor: Visitor): Promise<Target> {
+    const arrived = performance.now();
+    let wasHeld = false;
+    let patientSince: number | null = null;
+    for (;;) {
+      if (this.#isHolding()) {
+        patientSince = null;
+        wasHeld = true;
+        await this.#beHeld(arrived, signal, visitor);
+        continue;
+      }
+      const target = this.#next(visitor.wanted);
+      if (target) return target;
+      patientSince ??= performance.now();
+      const left = this.#limits.patience - (performance.now() - patientSince);
+      if (left <= 0) {
+        if (wasHeld) this.#hold.expire();
+        throw new Refusal(
+          'unavailable',
+          'The application has no process that accepts requests. Look at its logs.',
+        );
+      }
+      await this.#change(left, signal);
+    }
+  }
+
+  /** Waits in one hold, from its beginning or from `since` on, to its end. */
+  async #beHeld(since: number, signal: AbortSignal, visitor: Visitor): Promise<void> {
+    const hold = this.#hold;
+    const leave = hold.wait(since);
+    visitor.hold(true);
+    try {
+      while (this.#isHolding() && this.#hold === hold) {
+        await this.#change(Number.POSITIVE_INFINITY, signal);
+      }
+    } finally {
+      leave();
+      visitor.hold(false);
+    }
+  }
+
+  #empty(timeout: number): Promise<boolean> {
     return new Promise((resolve) => {
-      const settle = (drained: boolean) => {
+      const settle = (isEmpty: boolean) => {
         clearTimeout(timer);
         this.#drained.delete(tell);
-        resolve(drained);
+        resolve(isEmpty);
       };
       const tell = () => settle(true);
       const timer = setTimeout(() => settle(false), timeout);
@@ -141,31 +214,43 @@ export class Entrance {
     });
   }
 
-  report(): HoldReport {
-    return {
-      mode: this.#isHolding() || this.#route.mode.kind !== 'hold' ? this.#route.mode.kind : 'serve',
-      holding: this.#holding,
-      held: this.#held,
-      longestWait: Math.round(this.#longestWait),
-      expired: this.#expired,
-    };
+  /** Ends those that can be ended now. Until the app is rid of them, they count as passed to it. */
+  #endLongLived(now: LongLived['endsAt']): void {
+    for (const one of this.#longLived) {
+      if (one.endsAt !== now) continue;
+      this.#longLived.delete(one);
+      this.#hold.close();
+      void one.end().finally(this.begin());
+    }
   }
 
   #follow(route: Route): void {
-    this.#route = route;
     clearTimeout(this.#holdEnds);
     if (route.mode.kind === 'hold') {
-      const left = Math.min(Math.max(0, route.mode.until - Date.now()), longestTimer);
-      this.#holdEnds = setTimeout(() => this.#wakeAll(), left + 1);
-      this.#holdEnds.unref();
+      this.#awaitEndOfHold(route.mode.until);
     }
     this.#wakeAll();
   }
 
-  /** A hold that nobody ended ends by itself: the app's own processes are asked again. */
+  #awaitEndOfHold(until: number): void {
+    const ends = [until, until + this.#limits.stranded].find((end) => Date.now() < end);
+    if (ends === undefined) return;
+    const wake = () => {
+      this.#wakeAll();
+      this.#awaitEndOfHold(until);
+    };
+    this.#holdEnds = setTimeout(wake, Math.min(ends - Date.now(), longestTimer) + 1);
+    this.#holdEnds.unref();
+  }
+
+  /**
+   * A hold that nobody ended ends by itself: the app's own processes are asked again. Without any,
+   * the switch got as far as to stop them, and whoever began it may come back and say who serves.
+   */
   #isHolding(): boolean {
-    const { mode } = this.#route;
-    return mode.kind === 'hold' && Date.now() < mode.until;
+    const { mode, backends } = this.#route;
+    if (mode.kind !== 'hold') return false;
+    return Date.now() < mode.until + (backends.length === 0 ? this.#limits.stranded : 0);
   }
 
   #next(wanted: string | null): Target | null {
@@ -186,9 +271,6 @@ export class Entrance {
 
   /** Waits until the route changes, `timeout` ms have passed, or `signal` fires. */
   #change(timeout: number, signal: AbortSignal): Promise<void> {
-    if (this.#waiting.size >= this.#limits.waiting) {
-      throw new Refusal('unavailable', 'Too many requests are waiting. Try again in a moment.');
-    }
     signal.throwIfAborted();
     return new Promise((resolve, reject) => {
       const leave = () => {

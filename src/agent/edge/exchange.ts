@@ -1,7 +1,10 @@
 import { Agent, type ClientRequest, request } from 'node:http';
 import type { Target } from './entrance.js';
+import { EventStream, isEventStream } from './event-stream.js';
+import { giveUpConnecting } from './give-up-connecting.js';
 import { requestHeaders, trailersOf } from './headers.js';
-import type { Call } from './inbound.js';
+import { type Call, mayHaveContent } from './inbound.js';
+import type { EdgeLimits } from './limits.js';
 import { PatientAgent } from './patient-socket.js';
 import { watchBody } from './slow-body.js';
 import type { Visit } from './visit.js';
@@ -25,14 +28,13 @@ function isRepeatable({ method, hasBody }: Call): boolean {
 /**
  * Passes one request to a target, and its answer back, both as they come. The body of the request
  * is not touched before the target is there to take it.
- * @param parts.patience how long the client may send nothing of a body that it owes, in milliseconds
  */
 export function exchange(
   call: Call,
   target: Target,
-  parts: { visit: Visit; fresh: boolean; patience: number },
+  parts: { visit: Visit; fresh: boolean; limits: Pick<EdgeLimits, 'body' | 'connect'> },
 ): Promise<Outcome> {
-  const { visit, fresh, patience } = parts;
+  const { visit, fresh, limits } = parts;
   // Only a request that may be sent twice goes over a connection that may just be closing.
   const reuses = !fresh && isRepeatable(call);
   const headers = requestHeaders(call, { provenance: visit.provenance, token: target.token });
@@ -48,7 +50,11 @@ export function exchange(
   });
   const done = target.token === null ? visit.entrance.begin() : () => undefined;
   upstream.once('close', done);
-  const stay = call.onceOver(() => upstream.destroy());
+  let hasLeft = false;
+  const stay = call.onceOver(() => {
+    hasLeft = true;
+    upstream.destroy();
+  });
 
   return new Promise<Outcome>((resolve) => {
     let sent = false;
@@ -56,10 +62,11 @@ export function exchange(
     upstream.once('socket', (socket) => {
       const send = () => {
         sent = true;
-        sendBody(call, upstream, patience);
+        sendBody(call, upstream, limits.body);
       };
-      if (socket.connecting) socket.once('connect', send);
-      else send();
+      if (!socket.connecting) return send();
+      socket.once('connect', send);
+      giveUpConnecting(socket, limits.connect);
     });
     upstream.on('error', () => {
       if (isAnswered) return; // how the answer ends is what counts
@@ -69,19 +76,32 @@ export function exchange(
     });
     upstream.once('response', (answer) => {
       isAnswered = true;
-      // A stream of events has no end to wait for.
-      if (answer.headers['content-type']?.startsWith('text/event-stream')) done();
       const head = {
         status: answer.statusCode ?? 502,
         message: answer.statusMessage ?? '',
         headers: visit.additions(answer.headers),
       };
+      const isLongLived =
+        target.token === null && isEventStream(answer) && mayHaveContent(call.method, head.status);
+      const events = isLongLived ? new EventStream(answer) : null;
       try {
-        call.pass(head, answer, () => {
+        call.pass(head, { answer, content: events ?? answer }, () => {
           // What the app did not care to read, the client still wants to be rid of.
           call.body.unpipe(upstream).resume();
           resolve('answered');
         });
+        visit.answer(head.status);
+        answer.once('error', () => {
+          if (!hasLeft && !events?.isOver) visit.breakOff();
+        });
+        if (events) {
+          const end = async () => {
+            await events.end();
+            upstream.destroy();
+          };
+          upstream.once('close', visit.entrance.linger({ endsAt: 'hold', end }));
+          done(); // it has no end to wait for
+        }
       } catch {
         upstream.destroy();
         resolve('broken'); // what it answered is no HTTP

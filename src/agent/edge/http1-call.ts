@@ -3,7 +3,14 @@ import { pipeline } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { drain } from './drain.js';
 import { responseHeaders, trailersOf } from './headers.js';
-import { type Call, type Connection, type Head, type Inbound, mayHaveContent } from './inbound.js';
+import {
+  type Answer,
+  type Call,
+  type Connection,
+  type Head,
+  type Inbound,
+  mayHaveContent,
+} from './inbound.js';
 import { requestTarget } from './request-target.js';
 
 /** A request of HTTP/1. What its target names is the host, whatever its Host header says. */
@@ -85,18 +92,18 @@ export class Http1Call extends Http1Inbound implements Call {
     this.#outgoing.writeContinue();
   }
 
-  pass({ status, message, headers }: Head, content: IncomingMessage, ended: () => void): void {
+  pass({ status, message, headers }: Head, { answer, content }: Answer, ended: () => void): void {
     const outgoing = this.#outgoing;
     const hasContent = mayHaveContent(this.method, status);
     const takesChunks = hasContent && this.version !== '1.0';
-    outgoing.writeHead(status, message, [...responseHeaders(content, takesChunks), ...headers]);
+    outgoing.writeHead(status, message, [...responseHeaders(answer, takesChunks), ...headers]);
     // The head goes at once, and byte by byte as it came, which flushHeaders() would not do.
     if (hasContent) outgoing.write(Buffer.alloc(0));
     content.on('data', (piece: Buffer) => {
       this.bytes += piece.length;
     });
     content.once('end', () => {
-      if (content.rawTrailers.length > 0) outgoing.addTrailers(trailersOf(content.trailers));
+      if (answer.rawTrailers.length > 0) outgoing.addTrailers(trailersOf(answer.trailers));
     });
     // An answer cut short is cut short for the client too: pipeline destroys what it cannot end.
     pipeline(content, outgoing, ended);

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import {
   constants,
   type IncomingHttpHeaders,
@@ -8,7 +7,7 @@ import {
 import { finished, pipeline } from 'node:stream';
 import { drain } from './drain.js';
 import { isHopByHop, responseHeaders, trailersOf } from './headers.js';
-import { type Call, type Connection, type Head, mayHaveContent } from './inbound.js';
+import { type Answer, type Call, type Connection, type Head, mayHaveContent } from './inbound.js';
 
 /** A request of HTTP/2, which has a stream of its own. */
 export class Http2Call implements Call {
@@ -64,14 +63,14 @@ export class Http2Call implements Call {
     if (this.#isOpen) this.#stream.additionalHeaders({ ':status': 100 });
   }
 
-  pass({ status, headers }: Head, content: IncomingMessage, ended: () => void): void {
+  pass({ status, headers }: Head, { answer, content }: Answer, ended: () => void): void {
     const stream = this.#stream;
     if (status < 200 || status > 599) throw new RangeError(`${status} is no status of an answer`);
     const hasContent = mayHaveContent(this.method, status) && status !== 205;
-    const waitForTrailers = hasContent && content.headers['transfer-encoding'] !== undefined;
-    const all = [...responseHeaders(content, waitForTrailers), ...headers];
+    const waitForTrailers = hasContent && answer.headers['transfer-encoding'] !== undefined;
+    const all = [...responseHeaders(answer, waitForTrailers), ...headers];
     stream.once('wantTrailers', () => {
-      if (this.#isOpen) stream.sendTrailers(trailersOf(content.trailers));
+      if (this.#isOpen) stream.sendTrailers(trailersOf(answer.trailers));
     });
     stream.respond(
       { ':status': status, ...fieldsOf(all) },

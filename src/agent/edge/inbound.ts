@@ -34,6 +34,12 @@ export interface Head {
   readonly headers: readonly string[];
 }
 
+/** What an app, or another edge, answers. */
+export interface Answer {
+  readonly answer: IncomingMessage;
+  readonly content: Readable;
+}
+
 /** A request, and the way to answer it. */
 export interface Call extends Inbound {
   /** Its content; whoever reads it has the client send it. */
@@ -52,10 +58,11 @@ export interface Call extends Inbound {
   writeContinue(): void;
   /**
    * Passes the answer of an app, or of another edge, on as it comes.
+   * @param given.content of the answer; may end before that does
    * @param ended called when that has come to its end, whichever
    * @throws when there is no such status or header in HTTP; nothing is sent then
    */
-  pass(head: Head, content: IncomingMessage, ended: () => void): void;
+  pass(head: Head, given: Answer, ended: () => void): void;
   /** Answers for itself; what the client may still be sending is dropped. */
   reply(head: Omit<Head, 'message'>, text: string): void;
   /** Breaks off. */

@@ -12,14 +12,19 @@ export interface EdgeLimits extends EntranceLimits {
   readonly idle: number;
   /** Requests that one connection of HTTP/2 may have at once. */
   readonly streams: number;
+  /** How long the connection to a target may take to be there. */
+  readonly connect: number;
 }
 
 export const usualLimits: EdgeLimits = {
   waiting: 10_000,
+  waitingBytes: 64 * 1_024 * 1_024,
   patience: 10_000,
+  stranded: 600_000,
   handshake: 10_000,
   head: 60_000,
   body: 60_000,
   idle: 75_000,
   streams: 128,
+  connect: 2_000,
 };

@@ -3,9 +3,13 @@ import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream';
 import type { Target } from './entrance.js';
 import type { Outcome } from './exchange.js';
+import { giveUpConnecting } from './give-up-connecting.js';
 import { requestHeaders, responseHeaders } from './headers.js';
 import type { Inbound } from './inbound.js';
+import type { EdgeLimits } from './limits.js';
+import { PlainRelay } from './plain-relay.js';
 import type { Visit } from './visit.js';
+import { WebSocketRelay } from './websocket-relay.js';
 
 /** A request to change the protocol, and what it was answered so far. */
 export interface Change {
@@ -31,7 +35,11 @@ export function changesProtocol({ headers }: IncomingMessage): boolean {
 }
 
 /** Passes a request to change the protocol (a WebSocket, mostly) on, and then both directions of it. */
-export function upgrade(change: Change, target: Target, visit: Visit): Promise<Outcome> {
+export function upgrade(
+  change: Change,
+  target: Target,
+  { visit, limits }: { visit: Visit; limits: Pick<EdgeLimits, 'connect'> },
+): Promise<Outcome> {
   const { client, head } = change;
   const { method, url, headers } = change.request;
   const upstream = request({
@@ -51,43 +59,48 @@ export function upgrade(change: Change, target: Target, visit: Visit): Promise<O
   client.once('close', leave);
   const begin = (answer: IncomingMessage, ...extra: string[]) => {
     change.status = answer.statusCode ?? 502;
+    visit.answer(change.status);
     const added = [...visit.additions(answer.headers), ...extra];
     client.write(headOf(answer, added), 'latin1');
   };
+  const { entrance } = visit;
+  const done = target.token === null ? entrance.begin() : () => undefined;
+  upstream.once('close', done);
   return new Promise<Outcome>((resolve) => {
     let connected = false;
     upstream.once('socket', (socket) => {
       socket.once('connect', () => {
         connected = true;
       });
+      giveUpConnecting(socket, limits.connect);
     });
     upstream.on('error', () => {
       client.off('close', leave);
       resolve(connected ? 'broken' : 'unreached');
     });
-    upstream.once('upgrade', (answer, server, rest) => {
-      client.off('close', leave); // from here on, pipeline ends one with the other
+    upstream.once('upgrade', (answer, app, rest) => {
+      client.off('close', leave); // from here on, one ends with the other
       begin(answer, 'Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? '');
-      client.write(rest);
-      change.bytes += rest.length;
-      server.write(head);
-      count(server, change);
-      pipeline(client, server, client, () => server.destroy());
+      const count = (bytes: number) => {
+        change.bytes += bytes;
+      };
+      const sides = { client, app, sent: { byClient: head, byApp: rest }, count };
+      const isWebSocket = answer.headers.upgrade?.toLowerCase() === 'websocket';
+      const isOurs = target.token === null;
+      const relay = isWebSocket && isOurs ? new WebSocketRelay(sides) : new PlainRelay(sides);
+      if (isOurs) app.once('close', entrance.linger(relay));
+      done();
       resolve('answered');
     });
     upstream.once('response', (answer) => {
       // Refused. Its body's framing was the app's connection's; here its end is the end of the connection.
       begin(answer, 'Connection', 'close');
-      count(answer, change);
+      answer.on('data', (piece: Buffer) => {
+        change.bytes += piece.length;
+      });
       pipeline(answer, client, () => resolve('answered'));
     });
     upstream.end();
-  });
-}
-
-function count(source: NodeJS.ReadableStream, change: Change): void {
-  source.on('data', (piece: Buffer) => {
-    change.bytes += piece.length;
   });
 }
 

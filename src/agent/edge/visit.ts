@@ -1,10 +1,12 @@
 import { performance } from 'node:perf_hooks';
-import type { Entrance, Target } from './entrance.js';
+import type { Entrance, Target, Visitor } from './entrance.js';
 import type { Inbound } from './inbound.js';
 import type { Provenance } from './provenance.js';
 import { type Redirect, redirection } from './redirect.js';
 import { logLine } from './router-log.js';
 import { stickyCookie, stickyProcess } from './sticky.js';
+import type { Counted } from './traffic-record.js';
+import { weight } from './weight.js';
 
 /** One request on its way through the edge to the app that it is for. */
 export class Visit {
@@ -19,6 +21,8 @@ export class Visit {
   #isForwarded = false;
   /** Name of the process that has the request. */
   #container: string | null = null;
+  /** Null before it is answered. */
+  #counted: Counted | null = null;
 
   constructor(request: Inbound, parts: { entrance: Entrance; provenance: Provenance }) {
     this.#request = request;
@@ -36,13 +40,15 @@ export class Visit {
   /** Where the request goes next; a client that has a process of its own comes to another once that cannot be reached. */
   async next(signal: AbortSignal, { fresh }: { fresh: boolean }): Promise<Target> {
     const sticks = this.entrance.route.settings?.stickySession && !fresh;
-    const target = await this.entrance.target(signal, {
-      wanted: sticks ? stickyProcess(this.#request) : null,
-      hold: (isHeld) => this.#hold(isHeld),
-    });
+    const target = await this.entrance.target(signal, this.#visitor(sticks ?? false));
     this.#isForwarded = target.token !== null;
     this.#container = target.name ?? null;
     return target;
+  }
+
+  /** Waits for up to `time` ms, before it is tried again. */
+  async pause(time: number, signal: AbortSignal): Promise<void> {
+    await this.entrance.pause(time, signal, this.#visitor(false));
   }
 
   /** Where the app's settings send the client; whoever only forwards has no say in that. */
@@ -51,6 +57,17 @@ export class Visit {
     const found = redirection(this.entrance.route, this.#request, this.#provenance, { change });
     if (found) this.#container = null;
     return found;
+  }
+
+  /** Its answer begins, by whomever. */
+  answer(status: number): void {
+    const duration = performance.now() - this.#begun;
+    this.#counted = this.entrance.traffic.add(duration, { failed: status >= 500 });
+  }
+
+  /** Its answer will not come to an end, and that is not the client's doing. */
+  breakOff(): void {
+    this.#counted?.fail();
   }
 
   /** The edge answers by itself. @returns headers for that: names and values in turn */
@@ -81,6 +98,17 @@ export class Visit {
       container: this.#container,
       duration: performance.now() - this.#begun,
     });
+  }
+
+  #visitor(sticks: boolean): Visitor {
+    const request = this.#request;
+    return {
+      wanted: sticks ? stickyProcess(request) : null,
+      get size() {
+        return weight(request);
+      },
+      hold: (isHeld) => this.#hold(isHeld),
+    };
   }
 
   #hold(isHeld: boolean): void {

@@ -15,16 +15,21 @@ const sampleEnds = { bytes: 64 * 1024 * 1024, after: 500 };
 /** What the name of a sample begins with. */
 const prefix = 'sample-';
 
-/** Tries to reach another region in every way that a migration needs. @returns what failed, for people */
+/** Tries to reach another region in the ways that are named. @returns what failed, for people */
 export async function reach({ agent, edge, data }: Neighbour): Promise<string[]> {
-  const ways = [
-    { what: `its agent at ${agent}, from where builds are fetched`, try: () => asks(agent, 200) },
-    { what: `its edge at ${edge}, where requests are forwarded to`, try: () => asks(edge, 404) },
-    {
-      what: `the ports of its databases, such as ${data.address}`,
-      try: async () => (await greet(data)).destroy(),
-    },
-  ];
+  const ways: { readonly what: string; try(): Promise<unknown> }[] = [];
+  if (agent !== undefined) {
+    const what = `its agent at ${agent}, from where builds are fetched`;
+    ways.push({ what, try: () => asks(agent, 200) });
+  }
+  if (edge !== undefined) {
+    const what = `its edge at ${edge}, where requests are forwarded to`;
+    ways.push({ what, try: () => asks(edge, 404) });
+  }
+  if (data !== undefined) {
+    const what = `the ports of its databases, such as ${data.address}`;
+    ways.push({ what, try: async () => (await greet(data)).destroy() });
+  }
   const failures = await Promise.all(
     ways.map(async (way) => {
       try {

@@ -14,6 +14,14 @@ export interface Workload {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+/** How processes are ended. */
+export interface Stopping {
+  /** The processes that are meant, by type (`web`) or by name (`web-1`); all when not given. */
+  readonly scope?: readonly string[] | undefined;
+  /** Milliseconds between SIGTERM and SIGKILL; the runtime's usual patience when not given. */
+  readonly grace?: number | undefined;
+}
+
 /**
  * What runs apps in a region: processes of the host, or one day containers. What runs outlives
  * the agent; {@link Runtime.run} after a restart of the agent finds it again.
@@ -21,11 +29,8 @@ export interface Workload {
 export interface Runtime {
   /** Starts what is wanted and does not run, ends what is not wanted; the rest is left alone. */
   run(workload: Workload): Promise<void>;
-  /**
-   * Ends processes of the app: those in `scope`, named by type (`web`) or by name (`web-1`), or
-   * all; returns when none of them runs.
-   */
-  stop(app: Pick<Workload, 'app' | 'folder'>, scope?: readonly string[]): Promise<void>;
+  /** Ends processes of the app; returns when none of them runs. */
+  stop(app: Pick<Workload, 'app' | 'folder'>, how?: Stopping): Promise<void>;
   /** Lets go of an app that is stopped and removed. */
   forget(app: string): void;
   health(app: string): AppHealth;

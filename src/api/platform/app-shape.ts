@@ -18,6 +18,9 @@ export const appShape = z
     force_https: z.boolean(),
     sticky_session: z.boolean(),
     router_logs: z.boolean(),
+    prewarm: z
+      .boolean()
+      .describe('Whether a switch may start its web processes ahead, while databases only read'),
     flags: z.record(z.string(), z.boolean()),
     limits: z.record(z.string(), z.number()).optional(),
     stack_id: z.string(),
@@ -50,6 +53,7 @@ export const appShape = z
         force_https: false,
         sticky_session: false,
         router_logs: false,
+        prewarm: false,
         flags: {},
         stack_id: 'st-7c0f4b8e-2f0a-4a53-9a2e-5b1d3c6e9f01',
         last_deployed_at: '2026-01-02T03:04:05.678Z',
@@ -90,6 +94,7 @@ export function presentApp(
     force_https: app.settings.forceHttps,
     sticky_session: app.settings.stickySession,
     router_logs: app.settings.routerLogs,
+    prewarm: app.settings.prewarm,
     flags: app.flags,
     limits: Object.keys(app.limits).length > 0 ? app.limits : undefined,
     stack_id: app.stack,

@@ -128,6 +128,12 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
                 force_https: z.boolean().optional(),
                 sticky_session: z.boolean().optional(),
                 router_logs: z.boolean().optional(),
+                prewarm: z
+                  .boolean()
+                  .optional()
+                  .describe(
+                    'Whether a switch may start its web processes ahead, while databases only read',
+                  ),
                 stack_id: z.string().optional(),
                 owner: z.email().optional().describe('Email address of the new owner'),
               }),
@@ -138,7 +144,8 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const { app, region } = await fullAppOf(context, request);
-        const { force_https, sticky_session, router_logs, stack_id, owner } = request.body.app;
+        const { force_https, sticky_session, router_logs, prewarm, stack_id, owner } =
+          request.body.app;
         let heir: User | null = null;
         if (owner !== undefined) {
           requireOwner(request, app);
@@ -149,6 +156,7 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
           forceHttps: force_https,
           stickySession: sticky_session,
           routerLogs: router_logs,
+          prewarm,
         };
         const stack = stack_id;
         let changed = await region.setSettings({ app: app.id, settings, stack });
@@ -156,6 +164,7 @@ export function appRoutes(context: ApiContext): FastifyPluginAsyncZod {
           force_https,
           sticky_session,
           router_logs,
+          prewarm,
         });
         if (heir) {
           changed = await region.transferApp({ app: app.id, owner: heir });
@@ -255,7 +264,7 @@ function neverMade(given: Pick<App, 'id' | 'name' | 'owner' | 'stack'>): App {
   return {
     ...given,
     collaborators: [],
-    settings: { forceHttps: false, stickySession: false, routerLogs: false },
+    settings: { forceHttps: false, stickySession: false, routerLogs: false, prewarm: false },
     limits: {},
     flags: {},
     variables: [],
@@ -270,6 +279,7 @@ function neverMade(given: Pick<App, 'id' | 'name' | 'owner' | 'stack'>): App {
     autoscalers: [],
     scmLink: null,
     started: false,
+    warmed: false,
     frozenBy: null,
     madeBy: null,
     createdAt: now,

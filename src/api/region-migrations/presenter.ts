@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Migration, phases, type StepRecord, statuses } from '../../migration/migration.js';
+import { presentNewestSwitch, switchShape } from './switch-shape.js';
 
 const time = z.iso.datetime();
 
@@ -44,12 +45,7 @@ export const migrationShape = z
     completed_at: time.nullable().describe('When nothing but the result was left of it'),
     phase: z.enum(phases).nullable().describe('The one that runs, or ran last'),
     failed_phase: z.enum(phases).nullable(),
-    switch: z
-      .object({ held: z.number(), longest_wait: z.number() })
-      .nullable()
-      .describe(
-        'Requests that waited during the switch, and for how long at most, in milliseconds',
-      ),
+    switch: switchShape.nullable().describe('The newest one; null before'),
   })
   .meta({
     examples: [
@@ -95,10 +91,7 @@ export function presentMigration(migration: Migration): MigrationJson {
     completed_at: migration.completedAt?.toISOString() ?? null,
     phase: migration.phase,
     failed_phase: migration.failedPhase,
-    switch: migration.switch && {
-      held: migration.switch.held,
-      longest_wait: migration.switch.longestWait,
-    },
+    switch: presentNewestSwitch(migration),
   };
 }
 

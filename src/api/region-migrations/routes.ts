@@ -8,6 +8,7 @@ import { migrationEventRoutes } from './events.js';
 import { migrationOf, ofApp, ofMigration } from './migration-of.js';
 import { planShape, presentPlan } from './plan-shape.js';
 import { migrationShape, presentMigration } from './presenter.js';
+import { presentReport, reportShape } from './switch-shape.js';
 
 const tags = ['Region migrations'];
 /** With it, a client may send a request again without having it done twice. */
@@ -45,6 +46,24 @@ export function regionMigrationRoutes(context: ApiContext): FastifyPluginAsyncZo
         },
       },
       async (request) => presentMigration(await migrationOf(context, request)),
+    );
+
+    app.get(
+      '/apps/:app/region_migrations/:id/report',
+      {
+        schema: {
+          tags,
+          summary: 'Tell how the switches of a migration went',
+          description:
+            'How long requests waited, what that time went to, and what the edge saw in each second around it.',
+          params: ofMigration,
+          response: { 200: reportShape },
+        },
+      },
+      async (request) => {
+        const migration = await migrationOf(context, request);
+        return presentReport(migration, await migrations.traffic(migration));
+      },
     );
 
     app.post(

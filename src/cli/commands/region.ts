@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
+import { countUpTo } from '../read-count.js';
 import { readPort } from '../read-port.js';
 import { untilToldToEnd } from '../until-told.js';
 
@@ -12,6 +13,9 @@ interface Options {
   readonly edgeHttpsPort: number;
   readonly tokenFile: string;
   readonly postgresql?: string;
+  readonly drainSeconds: number;
+  readonly holdRequests: number;
+  readonly holdBytes: number;
 }
 
 export const region = new Command('region')
@@ -28,6 +32,24 @@ export const region = new Command('region')
   .option('--edge-https-port <port>', 'for those that come by TLS', readPort, 8443)
   .requiredOption('--token-file <file>', 'holds the token that the control plane shows')
   .option('--postgresql <majors>', 'to offer, such as 18,15; all that the host has by default')
+  .option(
+    '--drain-seconds <seconds>',
+    'for which a hold waits for what an application is answering, up to 15',
+    countUpTo(15),
+    10,
+  )
+  .option(
+    '--hold-requests <count>',
+    'that may wait for one application',
+    countUpTo(1_000_000),
+    10_000,
+  )
+  .option(
+    '--hold-bytes <bytes>',
+    'that these may take',
+    countUpTo(Number.MAX_SAFE_INTEGER),
+    64 * 1_024 * 1_024,
+  )
   .action(async (options: Options) => {
     const ended = untilToldToEnd();
     const { startAgent } = await import('../../agent/agent.js');
@@ -38,6 +60,11 @@ export const region = new Command('region')
       ...options,
       token,
       postgresql: options.postgresql?.split(',') ?? null,
+      hold: {
+        requests: options.holdRequests,
+        bytes: options.holdBytes,
+        drainTime: options.drainSeconds * 1_000,
+      },
       logger,
     });
     const { address, edge, edgeHttps } = agent;

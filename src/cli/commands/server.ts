@@ -13,6 +13,7 @@ interface Options {
   readonly publicUrl?: string;
   readonly requestsPerMinute: number;
   readonly windowDays: number;
+  readonly holdSeconds: number;
 }
 
 export const server = new Command('server')
@@ -32,6 +33,12 @@ export const server = new Command('server')
     countUpTo(3650),
     30,
   )
+  .option(
+    '--hold-seconds <seconds>',
+    'for how long a switch may let requests wait; if it takes longer, it is taken back',
+    countUpTo(300),
+    30,
+  )
   .action(async (options: Options) => {
     const ended = untilToldToEnd();
     const { Registry } = await import('../../region/registry.js');
@@ -47,6 +54,7 @@ export const server = new Command('server')
       token: (await readFile(options.tokenFile, 'utf8')).trim(),
       requestsPerMinute: options.requestsPerMinute,
       window: options.windowDays * 24 * 3_600_000,
+      holdBudget: options.holdSeconds * 1_000,
       publicUrl: options.publicUrl ?? null,
       logger,
     });

@@ -35,3 +35,8 @@ export const stickySession = setting(
   'send the requests of a client to one process, or not',
 );
 export const routerLogs = setting('router-logs', 'router_logs', 'log every request, or none');
+export const prewarm = setting(
+  'prewarm',
+  'prewarm',
+  'let a switch start the application before its databases take writes, or not',
+);

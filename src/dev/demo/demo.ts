@@ -1,20 +1,13 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { request } from 'undici';
-import { z } from 'zod';
 import type { MigrationJson } from '../../api/region-migrations/presenter.js';
 import { ApiClient } from '../../client/api-client.js';
-import { packFolder } from '../../client/pack-folder.js';
-import { journey, succeeded, terminal, watchPhase } from '../../client/watch-phase.js';
-import { freePort } from '../../shared/free-port.js';
-import { readJsonFile } from '../../shared/json-file.js';
-import { until } from '../../shared/until.js';
-import { type Readiness, readiness } from '../dev.js';
+import type { Readiness } from '../dev.js';
+import { startDevProcess } from '../dev-process.js';
+import { databaseUrl, deployBirdLog } from './bird-log.js';
 import { type Comparison, compareDatabases } from './check.js';
+import { migrate } from './journey.js';
 import { Traffic, type TrafficReport } from './traffic.js';
 
 export interface DemoOptions {
@@ -22,7 +15,6 @@ export interface DemoOptions {
   readonly jsonFile: string | null;
 }
 
-const root = fileURLToPath(new URL('../../../', import.meta.url));
 const app = 'bird-log';
 /** How long the clients go on after the migration, in milliseconds. */
 const afterwards = 3_000;
@@ -35,7 +27,8 @@ const afterwards = 3_000;
 export async function runDemo({ rows, jsonFile }: DemoOptions): Promise<boolean> {
   const dir = await mkdtemp(join(tmpdir(), 'godwit-demo-'));
   await chmod(dir, 0o755);
-  const here = await startDev(dir);
+  say('Starting a control plane and two regions');
+  const here = await startDevProcess(dir);
   const interrupted = new AbortController();
   const interrupt = () => interrupted.abort(new Error('The demo was interrupted.'));
   process.on('SIGINT', interrupt);
@@ -67,12 +60,7 @@ async function moveApp({ api, token, regions }: Readiness, rows: number): Promis
   const there = client.inRegion(to.name);
 
   say(`An application with ${rows.toLocaleString('en')} rows, on ${from.name}`);
-  const { url: before } = await client.createApp(app);
-  await client.addAddon(app, { product: 'postgresql', plan: 'postgresql-sandbox' });
-  await client.setVariables(app, { SEED_ROWS: String(rows) });
-  await deployed(client, await client.deploy(app, packFolder(join(root, 'examples', app))));
-  await client.scale(app, { web: 2, worker: 1 });
-  await seeded(from.edge, new URL(before).hostname, rows);
+  const before = await deployBirdLog(client, app, { edge: from.edge, rows });
   say(`  deployed, and answering at ${before}`);
 
   const traffic = new Traffic(from.edge, new URL(before).hostname);
@@ -80,94 +68,23 @@ async function moveApp({ api, token, regions }: Readiness, rows: number): Promis
   say('  4 clients write and 4 read, all the time from now on');
   let migration: MigrationJson;
   try {
-    migration = await migrate(client, to.name);
+    migration = await migrate(client, app, to.name);
     await new Promise((resolve) => setTimeout(resolve, afterwards));
   } catch (error) {
     await traffic.stop();
     throw error;
   }
   const trafficReport = await traffic.stop();
-  const urls = { source: await databaseUrl(client), destination: await databaseUrl(there) };
+  const urls = {
+    source: await databaseUrl(client, app),
+    destination: await databaseUrl(there, app),
+  };
   return {
     migration,
     traffic: trafficReport,
     comparison: await compareDatabases(urls, trafficReport),
     addresses: { before, now: (await there.app(app)).url },
   };
-}
-
-async function migrate(client: ApiClient, destination: string): Promise<MigrationJson> {
-  let migration = await client.createMigration(app, destination);
-  for (const { phase, title } of journey) {
-    if (phase !== 'preflight') await client.runMigration(app, migration.id, phase);
-    migration = await watchPhase(client, app, migration, title, terminal);
-    if (!succeeded(migration)) throw new Error(`The migration ended as "${migration.status}".`);
-  }
-  return migration;
-}
-
-async function deployed(client: ApiClient, id: string): Promise<void> {
-  const { status, output } = await until(
-    async () => {
-      const deployment = await client.deployment(app, id);
-      return deployment.status !== 'building' && deployment;
-    },
-    { timeout: 300_000, every: 200, what: 'the deployment' },
-  );
-  if (status !== 'success') throw new Error(`The deployment failed:\n${output}`);
-}
-
-async function seeded(edge: string, host: string, rows: number): Promise<void> {
-  const stats = z.object({ rows: z.number() });
-  await until(
-    async () => {
-      const answer = await request(`${edge}/api/stats`, { headers: { host } });
-      const text = await answer.body.text();
-      return answer.statusCode === 200 && stats.parse(JSON.parse(text)).rows >= rows;
-    },
-    { timeout: 600_000, every: 250, what: 'the rows to be written' },
-  );
-}
-
-async function databaseUrl(client: ApiClient): Promise<string> {
-  const variables = await client.variables(app);
-  const found = variables.find(({ name }) => name === 'DATABASE_URL');
-  if (!found) throw new Error('The application has no DATABASE_URL.');
-  return found.value;
-}
-
-/** Runs `godwit dev` in a process of its own. */
-async function startDev(dir: string): Promise<{ ready: Readiness; stop(): Promise<void> }> {
-  say('Starting a control plane and two regions');
-  const readyFile = join(dir, 'ready.json');
-  const program = join(root, 'bin', 'godwit.js');
-  const args = ['dev', '--dir', dir, '--port', String(await freePort()), '--ready-file', readyFile];
-  const child = spawn(process.execPath, [program, ...args], {
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    detached: true, // Ctrl-C is for this process; that one is told to end
-  });
-  let said = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
-  });
-  const ended = once(child, 'exit');
-  const stop = async () => {
-    child.kill('SIGTERM');
-    await ended;
-  };
-  try {
-    const ready = await until(
-      async () => {
-        if (child.exitCode !== null) throw new Error(`godwit dev ended: ${said}`);
-        return readJsonFile(readyFile, readiness);
-      },
-      { timeout: 150_000, what: 'godwit dev' },
-    );
-    return { ready, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
 }
 
 function figures({ migration, traffic, comparison, addresses }: Result): object {

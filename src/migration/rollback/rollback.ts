@@ -2,10 +2,12 @@ import { unfreeze } from '../abort/unfreeze.js';
 import type { Phase } from '../phase.js';
 import { checkDatabases } from '../switch/check-databases.js';
 import { holdRequests } from '../switch/hold-requests.js';
+import { recordSwitch } from '../switch/record-switch.js';
 import { redirectRequests } from '../switch/redirect-requests.js';
 import { startApp } from '../switch/start-app.js';
 import { stopApp } from '../switch/stop-app.js';
 import { switchDatabases } from '../switch/switch-databases.js';
+import { warmUp } from '../switch/warm-up.js';
 import { back } from '../switch/way.js';
 import { freezeNewApp } from './freeze-new-app.js';
 import { leaveForward } from './leave-forward.js';
@@ -19,6 +21,7 @@ export const rollback: Phase = {
   steps: () => ({
     freezeNewApp,
     checkDatabases: checkDatabases(back),
+    warmUp: warmUp(back),
     holdRequests: holdRequests(back),
     stopNewApp: stopApp(({ destination }) => `Stop the application on ${destination}`, back),
     switchDatabases: switchDatabases(back),
@@ -26,6 +29,7 @@ export const rollback: Phase = {
     redirectRequests: redirectRequests(({ source }) => `Redirect requests to ${source}`, back),
     releaseSourceDatabases,
     unfreeze,
+    recordSwitch: recordSwitch(back),
     leaveForward,
   }),
 };

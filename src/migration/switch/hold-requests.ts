@@ -1,34 +1,40 @@
 import type { Step } from '../phase.js';
 import type { Way } from './way.js';
 
-/** How long requests may be held at most, in milliseconds. */
-export const holdBudget = 30_000;
+/**
+ * How much longer than the engine the edge waits, which then serves again by itself if the app's
+ * processes are still there; in milliseconds. The engine backs out first.
+ */
+const backingOut = 15_000;
 
 /** From now on requests wait at the edge of whoever serves, to be answered in one region or the other. */
 export const holdRequests = (way: Way): Step => ({
   title: 'Hold requests',
   whileHolding: true,
-  async foresee() {
+  async foresee({ holdBudget }) {
     return [
       `For at most ${holdBudget / 1000} s; for how long probably, preflight estimates. If it took longer, everything would be as before.`,
     ];
   },
   async run(context) {
-    const { migration, remember, log } = context;
+    const { migration, holdBudget, remember, record, log } = context;
     const { region, app } = way.from(context);
     const now = Date.now();
     const holdUntil = migration.holdUntil?.getTime() ?? now + holdBudget;
     await remember({ holdUntil: new Date(holdUntil) });
-    // The edge waits a little longer than the engine, which backs out first.
-    await region.hold({ app, budget: Math.max(0, holdUntil - now) + 15_000 });
+    const left = Math.max(0, holdUntil - now);
+    record.mark('held');
+    await region.hold({ app, budget: left + backingOut, drain: Math.round(left / 3) });
+    record.mark('drained');
     log(`Requests wait, for at most ${holdBudget / 1000} s.`);
   },
   async undo(context) {
-    const { remember, log } = context;
+    const { remember, record, log } = context;
     const { region, app } = way.from(context);
     const report = await region.holdReport({ app });
     await region.serve({ app });
     await remember({ holdUntil: null });
+    await record.forget();
     log(`Requests go to ${region.name} again; ${report.held} had waited.`);
   },
 });

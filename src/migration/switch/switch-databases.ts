@@ -1,4 +1,4 @@
-import { databasePairs } from '../databases.js';
+import { type DatabasePair, databasePairs } from '../databases.js';
 import { orGone } from '../or-gone.js';
 import type { Step } from '../phase.js';
 import type { Way } from './way.js';
@@ -12,22 +12,32 @@ export const switchDatabases = (way: Way): Step => ({
   title: 'Switch the databases',
   whileHolding: true,
   async run(context) {
-    const { migration, remember, log } = context;
+    const { migration, remember, record, log } = context;
     const [from, to] = [way.from(context), way.to(context)];
     const pairs = await databasePairs(context);
-    const positions = new Map<string, string>();
+    const positions = new Map<DatabasePair, string>();
     await Promise.all(
       pairs.map(async (pair) => {
         const position = await from.region.fence({ database: from.database(pair) });
-        positions.set(pair.old, position);
-        const timeout = Math.max(0, (migration.holdUntil?.getTime() ?? 0) - Date.now());
-        await to.region.waitFor({ database: to.database(pair), position, timeout });
+        positions.set(pair, position);
+        log(
+          `${pair.addon.product} takes no writes any more; its follower is to come to ${position}.`,
+        );
       }),
     );
+    record.mark('fenced');
+    const timeout = Math.max(0, (migration.holdUntil?.getTime() ?? 0) - Date.now());
+    await Promise.all(
+      [...positions].map(([pair, position]) =>
+        to.region.waitFor({ database: to.database(pair), position, timeout }),
+      ),
+    );
+    record.mark('caughtUp');
     await remember({ promotingAt: new Date() });
     await Promise.all(pairs.map((pair) => to.region.promote({ database: to.database(pair) })));
-    for (const { addon, old } of pairs) {
-      log(`${addon.product} ${addon.version} switched at ${positions.get(old)}.`);
+    record.mark('promoted');
+    for (const [{ addon }, position] of positions) {
+      log(`${addon.product} ${addon.version} switched at ${position}.`);
     }
   },
   async undo(context) {

@@ -223,7 +223,7 @@ describe('the edge holds', () => {
   });
 
   it('forgets who left, and ends by itself', async () => {
-    const edge = await startEdge({ patience: 50 });
+    const edge = await startEdge({ patience: 50, stranded: 50 });
     edge.setRoute(route([], { mode: { kind: 'hold', until: Date.now() + 1_000 } }));
     const client = new Client(`http://${edge.address}`);
     const left = client.request({ path: '/', method: 'GET', headers: { host: 'demo.test' } });
@@ -233,6 +233,17 @@ describe('the edge holds', () => {
     await until(() => edge.report(app).holding === 1, { timeout: 5_000, what: 'one to leave' });
     expect((await waits).statusCode).toBe(503);
     expect(edge.report(app)).toMatchObject({ mode: 'serve', holding: 0, expired: 1 });
+  });
+
+  it('goes on when it is over, while the app is stopped, and no longer', async () => {
+    const edge = await startEdge({ patience: 50 });
+    const mode = { kind: 'hold', until: Date.now() - 1 } as const;
+    edge.setRoute(route([], { mode }));
+    const waits = get(edge);
+    await until(() => edge.report(app).holding === 1, { timeout: 5_000, what: 'it to wait' });
+    const backend = await startBackend((_, response) => response.end());
+    edge.setRoute(route([backend], { mode }));
+    expect((await waits).statusCode).toBe(200);
   });
 
   it('tells when the app has answered all that was passed to it', async () => {

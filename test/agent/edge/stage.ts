@@ -26,7 +26,12 @@ afterEach(async () => {
 });
 
 export const app = 'a'.repeat(24);
-export const off: Settings = { forceHttps: false, stickySession: false, routerLogs: false };
+export const off: Settings = {
+  forceHttps: false,
+  stickySession: false,
+  routerLogs: false,
+  prewarm: false,
+};
 
 const ownOfRegion = createCertificate('here.localhost', ['*.here.localhost']);
 
@@ -48,10 +53,11 @@ export interface Staged {
 export async function startEdge(
   limits: Partial<EdgeLimits> = {},
   logger: Logger = pino({ level: 'silent' }),
+  port = 0,
 ): Promise<Staged> {
   const logged: { app: string; lines: readonly string[] }[] = [];
   const edge = new Edge({
-    ...{ host: '127.0.0.1', port: 0, tls: { port: 0, certificate: await own() }, logger, limits },
+    ...{ host: '127.0.0.1', port, tls: { port: 0, certificate: await own() }, logger, limits },
     log: async (app, lines) => void logged.push({ app, lines }),
   });
   await edge.start();

@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process';
 import { access, rm } from 'node:fs/promises';
-import { promisify } from 'node:util';
+import pRetry from 'p-retry';
 import type pg from 'pg';
 import { databaseAccount } from '../../../postgresql/account.js';
 import { copyCluster } from '../../../postgresql/base-backup.js';
 import type { Binaries } from '../../../postgresql/binaries.js';
-import { Cluster } from '../../../postgresql/cluster.js';
+import { Cluster, type SessionOptions } from '../../../postgresql/cluster.js';
 import { readControlFile } from '../../../postgresql/control-file.js';
 import { formatLsn, parseLsn } from '../../../postgresql/lsn.js';
 import type { Following, Inspection } from '../../../region/model.js';
@@ -28,7 +27,6 @@ import {
   lagAndSize,
   promoteFollower,
   replayPosition,
-  streamingFollowers,
 } from './queries.js';
 import {
   type DatabaseRecord,
@@ -48,8 +46,11 @@ import {
 /** A follower that is this far behind, in bytes, is still catching up. */
 const keepsUp = 16 * 1024 * 1024;
 
-/** How long a fence waits for followers to be there, since it has to send them the last of the log; in milliseconds. */
-const followersPatience = 10_000;
+/** How long a follower that crashes is asked again to become a primary, in milliseconds. */
+const promotionPatience = 60_000;
+
+/** How long a primary that is to end waits for its followers, in milliseconds. */
+const followersPatience = 5_000;
 
 /** Who may log in. */
 type Admitted = 'all' | 'followers';
@@ -71,8 +72,6 @@ export class PostgresqlDatabase implements Database {
   #record: DatabaseRecord;
   /** The copy under way, or the last one. */
   #copying: Copying | null = null;
-  /** The followers that kept up at the last flush. */
-  #keptUp: readonly string[] = [];
 
   constructor(folder: string, found: DatabaseRecord, host: DatabaseHost) {
     this.#folder = folder;
@@ -100,6 +99,7 @@ export class PostgresqlDatabase implements Database {
       this.#copyInBackground(following.endpoint);
       return;
     }
+    if (this.#copying?.isUnderWay) return; // whole by now, and started by who copied
     if (await this.#cluster.identity()) return;
     if (role === 'primary' && !(await this.#cluster.exists())) await this.#cluster.initialise();
     if (role === 'follower') {
@@ -137,7 +137,9 @@ export class PostgresqlDatabase implements Database {
     const found =
       role === 'empty' || fenced
         ? { version: major, size: 0, obstacles: [], unsuitable: [], remarks: [] }
-        : await this.#query((client) => inspectCluster(client), this.#record.login.database);
+        : await this.#query((client) => inspectCluster(client), {
+            database: this.#record.login.database,
+          });
     return { product: 'postgresql', role, fenced, ...found };
   }
 
@@ -221,11 +223,8 @@ export class PostgresqlDatabase implements Database {
     return { stage, lag, copied: size, total: size, reason: null };
   }
 
-  async flush(): Promise<void> {
-    await this.#query(async (client) => {
-      this.#keptUp = await streamingFollowers(client);
-      await client.query('CHECKPOINT');
-    });
+  async flush(signal?: AbortSignal): Promise<void> {
+    await this.#query((client) => client.query('CHECKPOINT'), { signal });
   }
 
   async position(): Promise<string> {
@@ -253,15 +252,14 @@ export class PostgresqlDatabase implements Database {
     });
   }
 
-  async fence(): Promise<string> {
+  async fence(signal?: AbortSignal): Promise<string> {
     const { role, fenced } = this.#record;
     if (role !== 'primary')
       throw Refusal.conflict('role', `A database that is ${role} has nothing to fence.`);
     if (!fenced) await this.#write({ fenced: true });
-    // One that kept up and is away for a moment would not be sent the last of the log, and wait for it in vain.
-    if (await this.#cluster.identity()) await this.#awaitFollowers(this.#keptUp);
-    await this.#cluster.stop();
-    if (!(await readControlFile(this.#cluster.data)).shutDown) await this.#endCleanly();
+    await this.#followersThere(signal);
+    await this.#cluster.stop(signal);
+    if (!(await readControlFile(this.#cluster.data)).shutDown) await this.#endCleanly(signal);
     // The last record is the shutdown checkpoint, and begins here: whoever is past its first
     // byte has replayed it.
     const { checkpoint } = await readControlFile(this.#cluster.data);
@@ -272,16 +270,28 @@ export class PostgresqlDatabase implements Database {
     if (this.#record.role !== 'primary') {
       throw Refusal.conflict('role', `A database that is ${this.#record.role} cannot be unfenced.`);
     }
+    // What was asked to end accepts nobody any more, and may never come to its end.
+    if (this.#record.fenced) await this.#cluster.crash();
     await this.#write({ fenced: false });
     await this.tend();
+    await this.#start(); // it may have been starting already; the app starts next
   }
 
-  async promote(): Promise<void> {
+  async promote(signal?: AbortSignal): Promise<void> {
     if (this.#record.role === 'primary') return;
     if (!this.#record.following?.copied) {
       throw Refusal.conflict('role', 'Only a follower with a whole copy can be promoted.');
     }
-    await this.#query(promoteFollower);
+    // One that crashes meanwhile is started again, and asked again.
+    const attempt = async () => {
+      await this.tend();
+      await this.#query(promoteFollower, { signal });
+    };
+    await pRetry(attempt, {
+      ...{ retries: Number.POSITIVE_INFINITY, minTimeout: 50, maxTimeout: 500 },
+      maxRetryTime: promotionPatience,
+      ...(signal && { signal }),
+    });
     await this.#write({ role: 'primary', following: null });
   }
 
@@ -313,7 +323,7 @@ export class PostgresqlDatabase implements Database {
       await this.#cluster.wipe();
       await this.#cluster.makeDataFolder();
       await copyCluster(endpoint, this.#cluster.data, databaseAccount(), onProgress, signal);
-      await promisify(execFile)('sync', ['-f', this.#cluster.data]);
+      await this.#cluster.sync();
       signal.throwIfAborted();
       await this.#cluster.writeFile('standby.signal', '');
       await this.#write({ following: { endpoint, copied: true } });
@@ -335,15 +345,18 @@ export class PostgresqlDatabase implements Database {
    * Gives a crashed primary a clean end to its history: recovery, with only followers let in, and
    * a shutdown once they are back, since that is what sends them the end of it.
    */
-  async #endCleanly(): Promise<void> {
-    await this.#start('followers');
-    await this.#awaitFollowers(this.#record.grants.map(({ name }) => name));
-    await this.#cluster.stop();
+  async #endCleanly(signal?: AbortSignal): Promise<void> {
+    await this.#start('followers', signal);
+    await this.#followersThere(signal);
+    await this.#cluster.stop(signal);
   }
 
-  async #awaitFollowers(followers: readonly string[]): Promise<void> {
-    await until(() => this.#query((client) => allStream(client, followers)), {
+  /** Waits a while for followers that lost sight of it: only those that are there hear of its end. */
+  async #followersThere(signal?: AbortSignal): Promise<void> {
+    const followers = this.#record.grants.map(({ name }) => name);
+    await until(() => this.#query((client) => allStream(client, followers), { signal }), {
       timeout: followersPatience,
+      signal,
       what: 'the followers',
     }).catch((error) => this.#logger.warn({ err: error }, 'fencing without a follower'));
   }
@@ -383,8 +396,8 @@ export class PostgresqlDatabase implements Database {
     }
   }
 
-  #query<T>(use: (client: pg.Client) => Promise<T>, database?: string): Promise<T> {
-    return this.#cluster.asSuperuser(this.#record.port, use, database);
+  #query<T>(use: (client: pg.Client) => Promise<T>, how: SessionOptions = {}): Promise<T> {
+    return this.#cluster.asSuperuser(this.#record.port, use, how);
   }
 
   async #write(changes: Partial<DatabaseRecord>): Promise<void> {

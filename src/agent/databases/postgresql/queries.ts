@@ -75,16 +75,6 @@ export async function dropForeignGrants(client: pg.Client, own: readonly string[
   for (const { rolname } of rows) await dropGrant(client, rolname);
 }
 
-/** The followers that have a session and have caught up. */
-export async function streamingFollowers(client: pg.Client): Promise<string[]> {
-  const { rows } = await client.query<{ usename: string }>(
-    `SELECT usename FROM pg_stat_replication
-      WHERE state = 'streaming' AND starts_with(usename, $1)`,
-    [followerPrefix],
-  );
-  return rows.map(({ usename }) => usename);
-}
-
 /** Whether every one of these followers has a session and has caught up. */
 export async function allStream(client: pg.Client, followers: readonly string[]): Promise<boolean> {
   const { rowCount } = await client.query(

@@ -4,7 +4,7 @@ import type { AppHealth, LogLines } from '../../../region/model.js';
 import { messageOf } from '../../../shared/errors.js';
 import type { Logger } from '../../../shared/logging.js';
 import type { Backend } from '../../edge/route.js';
-import type { Runtime, Workload } from '../runtime.js';
+import type { Runtime, Stopping, Workload } from '../runtime.js';
 import { appAccount } from './account.js';
 import { LogBook } from './log-book.js';
 import { type Patience, Supervised, type Wanted } from './supervised.js';
@@ -53,12 +53,10 @@ export class HostProcesses implements Runtime {
     }
   }
 
-  async stop(place: Place, scope?: readonly string[]): Promise<void> {
-    if (scope) {
-      const isMeant = (name: string) => scope.includes(name) || scope.includes(typeOf(name));
-      return this.#stopAll(place, isMeant);
-    }
-    await this.#stopAll(place, () => true);
+  async stop(place: Place, { scope, grace }: Stopping = {}): Promise<void> {
+    const isMeant = (name: string) =>
+      scope === undefined || scope.includes(name) || scope.includes(typeOf(name));
+    await this.#stopAll(place, isMeant, grace);
   }
 
   forget(app: string): void {
@@ -112,13 +110,13 @@ export class HostProcesses implements Runtime {
   }
 
   /** Ends what runs, known or left by an earlier agent, side by side. */
-  async #stopAll(place: Place, which: (name: string) => boolean): Promise<void> {
+  async #stopAll(place: Place, which: (name: string) => boolean, grace?: number): Promise<void> {
     const { processes, logBook } = this.#keep(place);
     const names = new Set([...processes.keys(), ...(await recordedProcesses(place))]);
     await Promise.all(
       [...names].filter(which).map(async (name) => {
         const supervised = processes.get(name) ?? this.#supervise(unknown(place.app, name), place);
-        await supervised.stop();
+        await supervised.stop(grace);
         processes.delete(name);
         await logBook.collect([name]);
       }),

@@ -130,12 +130,15 @@ export class Supervised {
     this.#life = this.#live();
   }
 
-  /** Ends it, and whatever it started; returns when nothing of it runs. */
-  async stop(): Promise<void> {
+  /**
+   * Ends it, and whatever it started; returns when nothing of it runs.
+   * @param grace milliseconds between SIGTERM and SIGKILL
+   */
+  async stop(grace = this.#patience.grace): Promise<void> {
     await this.leave();
     this.#setState('stopped');
     const known = this.#record ?? (await readJsonFile(this.#file, record));
-    if (known) await this.#end(known);
+    if (known) await this.#end(known, grace);
     await rm(this.#file, { force: true });
   }
 
@@ -273,13 +276,16 @@ export class Supervised {
   }
 
   /** Ends everything of one start: its process group, and what left that but has its mark. */
-  async #end({ mark, process: leader }: ProcessRecord): Promise<void> {
+  async #end(
+    { mark, process: leader }: ProcessRecord,
+    grace = this.#patience.grace,
+  ): Promise<void> {
     const members = () =>
       [
         ...(leader ? groupMembers(leader.pid) : []),
         ...withVariable(marker).flatMap(({ process, value }) => (value === mark ? process : [])),
       ].filter(isAlive);
-    const deadline = Date.now() + this.#patience.grace;
+    const deadline = Date.now() + grace;
     let signal: NodeJS.Signals = 'SIGTERM';
     for (let left = members(); left.length > 0; left = members()) {
       for (const member of left) signalProcess(member, signal);
