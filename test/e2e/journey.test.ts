@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { request } from 'undici';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -78,10 +78,18 @@ it('backs out when the new app does not start; the same finalize succeeds once t
       }
     } catch (error) { if (error.code !== 'ENOENT') throw error; }
     await import('./web.js');`;
+  const work = `
+    import { appendFileSync } from 'node:fs';
+    appendFileSync('/tmp/' + process.env.SWITCH + '-workers', process.cwd() + '\\n');
+    await import('./worker.js');`;
   const app = await stage.deployBirdLog('breaker', {
-    files: { 'start.js': breakable, Procfile: 'web: node start.js\nworker: node worker.js\n' },
+    files: {
+      ...{ 'start.js': breakable, 'work.js': work },
+      Procfile: 'web: node start.js\nworker: node work.js\n',
+    },
   });
   const name = `godwit-switch-${process.pid}`;
+  const workers = () => readFile(`/tmp/${name}-workers`, 'utf8');
   await app.client.setVariables('breaker', { SWITCH: name });
   await app.client.post('/apps/breaker/restart', {}, z.unknown());
   await until(async () => (await app.ask('/healthz')).status === 200, {
@@ -101,12 +109,18 @@ it('backs out when the new app does not start; the same finalize succeeds once t
     expect(await inventory(stage, stage.source.name)).toMatchObject({
       processes: expect.arrayContaining([`${app.id} web-1`, `${app.id} worker-1`]),
     });
+    // What a worker had written there would be lost now.
+    expect(await workers()).not.toContain(stage.destination.name);
     await rm(`/tmp/${name}`);
     const done = await app.run(id, 'finalize');
     expect(done, describeSteps(done)).toMatchObject({ status: 'done' });
+    await until(async () => (await workers()).includes(stage.destination.name), {
+      ...{ timeout: 20_000, what: 'the worker to run there' },
+    });
     expect((await app.stats()).rows).toBeGreaterThanOrEqual(before.rows);
   } finally {
     await rm(`/tmp/${name}`, { force: true });
+    await rm(`/tmp/${name}-workers`, { force: true });
   }
   const report = await traffic.stop();
   expect(report.failures).toEqual([]);

@@ -1,118 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Kysely, PostgresDialect } from 'kysely';
-import pg from 'pg';
-import { request } from 'undici';
-import { Accounts } from '../../src/api/auth/accounts.js';
-import type { AccountTables } from '../../src/api/auth/schema.js';
-import { ApiClient } from '../../src/client/api-client.js';
-import { Registry } from '../../src/region/registry.js';
-import { freePort } from '../../src/shared/free-port.js';
-import { newSecret } from '../../src/shared/ids.js';
-import { until } from '../../src/shared/until.js';
-import { asking, joining } from '../api/asking.js';
 import type { Tampering } from '../api/tampering.js';
 import { createDatabase } from '../database.js';
-import { program } from './stage.js';
+import { runPieces } from './run-pieces.js';
 
-export type Piece = 'server' | 'here' | 'there';
+export type { Piece } from './run-pieces.js';
 
 /**
  * A server and two regions, each a process of its own, so that any of them can be killed exactly
  * when something is asked of a region.
  */
-export async function startPieces(tampering: Tampering, { server: more = [] as string[] } = {}) {
-  const dir = await mkdtemp(join(tmpdir(), 'godwit-pieces-'));
-  await chmod(dir, 0o755);
-  const database = await createDatabase();
-  const token = newSecret();
-  const running = new Map<Piece, ChildProcess>();
-  const tokenFile = async (name: string, text: string) => {
-    await writeFile(join(dir, name), text, { mode: 0o600 });
-    return join(dir, name);
-  };
-  const plan = async (name: 'here' | 'there') => {
-    const [port, edgePort, secret] = [await freePort(), await freePort(), newSecret()];
-    const folder = join(dir, 'regions', name);
-    const args = [
-      ...['region', '--name', name, '--dir', folder, '--port', `${port}`],
-      ...['--edge-port', `${edgePort}`, '--edge-https-port', `${await freePort()}`],
-      ...['--token-file', await tokenFile(`${name}.token`, secret)],
-    ];
-    await mkdir(folder, { recursive: true });
-    const entry = { name, url: `http://127.0.0.1:${port}`, token: secret };
-    return { args, port, edge: `http://127.0.0.1:${edgePort}`, entry };
-  };
-  const [here, there] = [await plan('here'), await plan('there')];
-  const port = await freePort();
-  const regionsFile = join(dir, 'regions.json');
-  const entries = [await tampering.between(here.entry), await tampering.between(there.entry)];
-  await writeFile(regionsFile, JSON.stringify(entries), { mode: 0o600 });
-  const server = {
-    port,
-    args: [
-      ...['server', '--port', `${port}`, '--regions-file', regionsFile],
-      ...['--token-file', await tokenFile('token', token)],
-      ...more,
-    ],
-  };
-  const pieces = { server, here, there };
-  const start = async (name: Piece) => {
-    const { args, port } = pieces[name];
-    const child = spawn(process.execPath, [program, ...args], {
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'], // ends when this process does
-      env: { ...process.env, GODWIT_LOG_LEVEL: 'fatal', DATABASE_URL: database.url },
-    });
-    running.set(name, child);
-    const answers = async () => {
-      const answer = await request(`http://127.0.0.1:${port}/healthz`).catch(() => null);
-      await answer?.body.dump();
-      return answer?.statusCode === 200;
-    };
-    await until(answers, { timeout: 60_000, every: 20, what: name });
-  };
-  const end = async (name: Piece, signal: 'SIGKILL' | 'SIGTERM') => {
-    const child = running.get(name);
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, 'exit');
-    child.kill(signal);
-    await ended;
-  };
-  await Promise.all([start('here'), start('there')]);
-  await start('server');
-  const pool = new pg.Pool({ connectionString: database.url });
-  const db = new Kysely<AccountTables>({ dialect: new PostgresDialect({ pool }) });
-  const url = `http://127.0.0.1:${port}`;
-  const place = ({ entry, edge }: typeof here) => ({
-    ...{ name: entry.name, api: `${url}/regions/${entry.name}`, edge, edge_https: '' },
-  });
-  return {
-    dir,
-    url,
-    token,
-    source: place(here),
-    destination: place(there),
-    client: (region: string) => new ApiClient({ url, token, region }),
-    /** Past the tampering. */
-    registry: new Registry([here.entry, there.entry]),
-    ask: asking(url, token),
-    join: joining(new Accounts(db)),
-    kill: (name: Piece) => end(name, 'SIGKILL'),
-    /** Returns when it answers. */
-    start,
-    /** Kills a process and starts it again; returns when it answers. */
-    async crash(name: Piece): Promise<void> {
-      await end(name, 'SIGKILL');
-      await start(name);
-    },
-    async close(): Promise<void> {
-      await pool.end();
-      for (const name of ['server', 'here', 'there'] as const) await end(name, 'SIGTERM');
-      await database.drop();
-      await rm(dir, { recursive: true, force: true });
-    },
-  };
+export async function startPieces(tampering: Tampering, { server = [] as string[] } = {}) {
+  return runPieces(tampering, await createDatabase(), { server });
 }

@@ -28,8 +28,9 @@ import {
 } from '../../src/shared/processes.js';
 import { until } from '../../src/shared/until.js';
 import { createDatabase, type Database } from '../database.js';
+import { program } from './program.js';
 
-export const program = join(import.meta.dirname, '../../bin/godwit.js');
+export { program };
 export const birdLog = join(import.meta.dirname, '../../examples/bird-log');
 const devState = z.looseObject({ processes: z.record(z.string(), processIdentity) });
 

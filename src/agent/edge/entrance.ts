@@ -73,10 +73,12 @@ export class Entrance {
     if (begins) this.#endLongLived('hold');
   }
 
-  /** The app is gone; whoever waits is told. */
+  /** The app is gone; whoever waits is told. Who was being forwarded, and has not got there yet, still is. */
   close(): void {
     clearTimeout(this.#holdEnds);
-    this.#route = { ...this.#route, mode: { kind: 'serve' }, backends: [] };
+    const { mode } = this.#route;
+    const isForwarded = mode.kind === 'forward';
+    this.#route = { ...this.#route, mode: isForwarded ? mode : { kind: 'serve' }, backends: [] };
     this.#wakeAll();
   }
 

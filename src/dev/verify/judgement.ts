@@ -26,8 +26,8 @@ export function isSound({ lost, doubled, disordered, strange, parted }: Judgemen
 
 /**
  * Compares what clients know of their entries with what the database holds at the end.
- * @param witnessed what else was acknowledged, to writers that are not among the clients; their
- * entries carry numbers without a gap up to what they were told
+ * @param witnessed what else was acknowledged, to writers that are not among the clients
+ * @param entries all of them, or all from some moment before the first attempt on
  */
 export function judge(
   attempted: readonly Attempted[],
@@ -42,8 +42,12 @@ export function judge(
     ...attempted.filter(({ acknowledged }) => acknowledged),
     ...witnessed.filter(({ client }) => !clients.has(client)),
   ].filter((one) => !found.has(keyOf(one)));
+  const first = new Map([...byReceipt].reverse().map(({ client, number }) => [client, number]));
   const lostBefore = byReceipt.filter(
-    ({ client, after }) => after !== null && !found.has(keyOf({ client, number: after })),
+    ({ client, after }) =>
+      after !== null &&
+      after >= (first.get(client) ?? 0) &&
+      !found.has(keyOf({ client, number: after })),
   );
   const times = ({ client, number }: Witnessed) =>
     found.get(keyOf({ client, number }))?.length ?? 0;

@@ -9,7 +9,7 @@ export const redirectRequests = (title: Step['title'], way: Way): Step => ({
     return [`The edge of ${source.name} forwards to that of ${destination.name} from then on.`];
   },
   async run(context) {
-    const { commitSwitch, remember, record, log } = context;
+    const { migration, commitSwitch, remember, record, log } = context;
     const [from, to] = [way.from(context), way.to(context)];
     const grant = await to.region.grantForward({ app: to.app });
     // Where it does not reach the other edge, it had better go on serving by itself.
@@ -22,6 +22,8 @@ export const redirectRequests = (title: Step['title'], way: Way): Step => ({
     await to.region.serve({ app: to.app });
     await from.region.forward({ app: from.app, ...grant });
     record.mark('released');
+    // Its workers: from now on nothing that they write is taken back.
+    if (migration.wasStarted) await to.region.start({ app: to.app });
     await remember({ holdUntil: null });
     const { held, waits, longestWait, refused, closed } = await from.region.holdReport({
       app: from.app,

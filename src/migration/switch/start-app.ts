@@ -6,7 +6,10 @@ import type { Way } from './way.js';
 /** How long an app gets to end by itself that nobody came to, while requests wait; in milliseconds. */
 const grace = 1_000;
 
-/** Starts the app that is to serve and waits until it is healthy, or it is clear that it will not be. */
+/**
+ * Starts the web processes of the app that is to serve and waits until it is healthy, or it is clear that it will
+ * not be. Workers come once it serves: what they wrote before would be lost if the switch were taken back.
+ */
 export const startApp = (title: Step['title'], way: Way): Step => ({
   title,
   whileHolding: true,
@@ -17,7 +20,7 @@ export const startApp = (title: Step['title'], way: Way): Step => ({
       record.mark('booted');
       return log('It was stopped, and stays stopped.');
     }
-    await region.start({ app });
+    await region.warm({ app });
     let awaited = '';
     await until(
       async () => {

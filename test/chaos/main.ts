@@ -1,0 +1,74 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { judge } from '../../src/dev/verify/judgement.js';
+import { readEntries } from '../../src/dev/verify/read-entries.js';
+import { startEmbeddedPostgresql } from '../../src/server/embedded-postgresql.js';
+import { lineOf } from './in-words.js';
+import { ChaosRun, type RunReport } from './run.js';
+import { World } from './world.js';
+
+const { values } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '20' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 1_000_000)) },
+    json: { type: 'string' },
+  },
+});
+const [runs, first] = [Number(values.runs), Number(values.seed)];
+if (!Number.isInteger(runs) || runs < 1 || !Number.isInteger(first)) {
+  process.stderr.write('npm run chaos -- [--runs N] [--seed S] [--json FILE]\n');
+  process.exit(2);
+}
+/** Ctrl-C, or a supervisor: everything that was started ends with it. */
+const interrupted = new Promise<never>((_, reject) => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => reject(new Error('Interrupted.')));
+  }
+});
+interrupted.catch(() => undefined); // also while nothing waits for it
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+const dir = await mkdtemp(join(tmpdir(), 'godwit-chaos-'));
+const postgresql = await startEmbeddedPostgresql(dir);
+const reports: RunReport[] = [];
+let world: World | null = null;
+const open = () => World.make({ url: postgresql.url, drop: async () => undefined });
+try {
+  say(`${runs} runs, from seed ${first} on`);
+  world = await open();
+  for (let seed = first; seed < first + runs; seed += 1) {
+    const report = await Promise.race([new ChaosRun(world, seed).perform(), interrupted]);
+    reports.push(report);
+    for (const line of lineOf(report)) say(line);
+    if (report.findings.length === 0) continue;
+    say('  what was seen of it may disturb those that follow: ended here');
+    break;
+  }
+  const attempted = reports.flatMap((one) => one.attempted);
+  const all = judge(attempted, world.witness.heard, await readEntries(world.door(world.home)));
+  const bad = [
+    ...all.lost.map((one) => `lost: ${one}`),
+    ...all.doubled,
+    ...all.disordered,
+    ...all.strange,
+    ...all.parted,
+  ];
+  const sum = (of: (report: RunReport) => number) =>
+    reports.reduce((total, one) => total + of(one), 0);
+  const failed = reports.filter(({ findings }) => findings.length > 0).length;
+  say(
+    `${reports.length} runs: ${failed} not as they should be; ${sum(({ sent }) => sent)} entries, ${all.lost.length} lost, ${all.doubled.length} doubled, ${sum(({ unknown }) => unknown)} unknown, ${sum(({ excused }) => excused)} failures of killed connections`,
+  );
+  for (const line of bad.slice(0, 10)) say(`  ${line}`);
+  if (values.json) {
+    const figures = reports.map(({ attempted: _, evidence: __, ...figures }) => figures);
+    await writeFile(values.json, `${JSON.stringify(figures, null, 2)}\n`);
+  }
+  if (failed > 0 || bad.length > 0) process.exitCode = 1;
+} finally {
+  await world?.close();
+  await postgresql.stop();
+  await rm(dir, { recursive: true, force: true });
+}

@@ -1,0 +1,263 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { ApiClient } from '../../src/client/api-client.js';
+import { packFolder } from '../../src/client/pack-folder.js';
+import type { Door } from '../../src/dev/verify/door.js';
+import { readEntries } from '../../src/dev/verify/read-entries.js';
+import { Witness } from '../../src/dev/verify/witness.js';
+import {
+  identify,
+  type ProcessIdentity,
+  signalProcess,
+  waitForExit,
+  withVariable,
+} from '../../src/shared/processes.js';
+import { until } from '../../src/shared/until.js';
+import { Tampering } from '../api/tampering.js';
+import type { Database } from '../database.js';
+import { installed } from '../e2e/installed.js';
+import { runPieces } from '../e2e/run-pieces.js';
+import type { Fault, Victim } from './plan.js';
+
+export type RegionName = 'here' | 'there';
+
+/** Something that was done to a part of the system, and for how long it was away. */
+export interface Harm {
+  readonly kind: Fault['what']['kind'];
+  readonly victim: Victim | 'worker';
+  /** Milliseconds since the epoch; `to` is infinite while it is away. */
+  readonly from: number;
+  to: number;
+}
+
+export const app = 'ledger';
+
+/** A server and two regions, and one app that is moved between these, run after run. */
+export class World {
+  readonly tampering: Tampering;
+  readonly witness: Witness;
+  readonly pieces: Awaited<ReturnType<typeof runPieces>>;
+  /** Where the app is. */
+  home: RegionName = 'here';
+  /** What is being started again. */
+  readonly #mending = new Set<Promise<void>>();
+  readonly #killed = new Set<string>();
+
+  private constructor(parts: Pick<World, 'tampering' | 'witness' | 'pieces'>) {
+    this.tampering = parts.tampering;
+    this.witness = parts.witness;
+    this.pieces = parts.pieces;
+  }
+
+  static async make(database: Database): Promise<World> {
+    const tampering = new Tampering();
+    const [pieces, witness, folder] = await Promise.all([
+      runPieces(tampering, database, { server: ['--requests-per-minute', '100000'] }),
+      Witness.listen(),
+      installed('ledger'),
+    ]);
+    const world = new World({ tampering, witness, pieces });
+    await world.#deploy(folder);
+    return world;
+  }
+
+  async close(): Promise<void> {
+    await this.mended();
+    await this.pieces.close();
+    await this.witness.close();
+    this.tampering.close();
+  }
+
+  get away(): RegionName {
+    return this.home === 'here' ? 'there' : 'here';
+  }
+
+  client(region: RegionName): ApiClient {
+    return new ApiClient({ url: this.pieces.url, token: this.pieces.token, region });
+  }
+
+  /** Where clients of a region's edge come to the app. */
+  door(region: RegionName): Door {
+    const edge = this.pieces.edges[region];
+    return { url: `http://${app}.${region}.localhost:${new URL(edge).port}`, edge };
+  }
+
+  /** Does harm, and has it mended after a while; returns when it is done, not when it is mended. */
+  async harm({ what, pause }: Fault, done: (harm: Harm) => void): Promise<void> {
+    const victim = what.kind === 'hang' ? 'worker' : what.victim;
+    const harm: Harm = { kind: what.kind, victim, from: Date.now(), to: Number.POSITIVE_INFINITY };
+    const mend = await (what.kind === 'kill' ? this.#kill(what.victim) : this.#stall(victim));
+    if (!mend) return;
+    done(harm);
+    const mending = (async () => {
+      await sleep(pause);
+      await mend();
+      harm.to = Date.now();
+    })();
+    const tracked = mending.finally(() => this.#mending.delete(tracked));
+    this.#mending.add(tracked);
+  }
+
+  /** Waits until everything is started again. */
+  async mended(): Promise<void> {
+    while (this.#mending.size > 0) await Promise.all(this.#mending);
+  }
+
+  /** @returns how it is started again; null when it did not run */
+  async #kill(victim: Victim): Promise<(() => Promise<void>) | null> {
+    if (victim === 'home-database' || victim === 'away-database') {
+      const postmaster = this.postmasters(this.regionOf(victim))[0];
+      if (!postmaster || !signalProcess(postmaster, 'SIGKILL')) return null;
+      await waitForExit(postmaster, 10_000);
+      return async () => undefined; // by its agent
+    }
+    const piece = victim === 'server' ? 'server' : this.regionOf(victim);
+    if (this.#killed.has(piece)) return null;
+    this.#killed.add(piece);
+    await this.pieces.kill(piece);
+    return async () => {
+      await this.pieces.start(piece);
+      this.#killed.delete(piece);
+    };
+  }
+
+  async #stall(victim: Victim | 'worker'): Promise<(() => Promise<void>) | null> {
+    const process = this.#toBeStalled(victim);
+    if (!process || !signalProcess(process, 'SIGSTOP')) return null;
+    return async () => void signalProcess(process, 'SIGCONT');
+  }
+
+  #toBeStalled(victim: Victim | 'worker'): ProcessIdentity | null {
+    if (victim === 'worker') {
+      const workers = withVariable('GODWIT_PROCESS').filter(({ process, value }) => {
+        const command = readOr(`/proc/${process.pid}/cmdline`);
+        return (
+          value.includes('/worker-1/') && command.includes('worker.js') && this.#isMine(process.pid)
+        );
+      });
+      return workers.at(-1)?.process ?? null;
+    }
+    if (victim === 'home-database' || victim === 'away-database') {
+      const [postmaster] = this.postmasters(this.regionOf(victim));
+      return postmaster ? walSender(postmaster.pid) : null;
+    }
+    const pid = this.pieces.pidOf(victim === 'server' ? 'server' : this.regionOf(victim));
+    return pid === null ? null : identify(pid);
+  }
+
+  regionOf(victim: Victim): RegionName {
+    return victim.startsWith('home') ? this.home : this.away;
+  }
+
+  /** The databases that run in a region. */
+  postmasters(region: RegionName): ProcessIdentity[] {
+    const folder = join(this.pieces.dir, 'regions', region, 'databases');
+    const ids = readdirOr(folder);
+    return ids.flatMap((id) => {
+      const pid = Number.parseInt(readOr(join(folder, id, 'data', 'postmaster.pid')), 10);
+      const found = Number.isNaN(pid) ? null : identify(pid);
+      return found && readOr(`/proc/${pid}/cmdline`).includes('postgres') ? [found] : [];
+    });
+  }
+
+  /** Logs of the databases of a region, by their ids. */
+  async databaseLogs(region: RegionName): Promise<Map<string, string>> {
+    const folder = join(this.pieces.dir, 'regions', region, 'databases');
+    const logs = new Map<string, string>();
+    for (const id of readdirOr(folder)) {
+      logs.set(id, await readFile(join(folder, id, 'postgresql.log'), 'utf8').catch(() => ''));
+    }
+    return logs;
+  }
+
+  /** Asks the database of the app where it is. */
+  async query<Row extends pg.QueryResultRow>(sql: string): Promise<Row[]> {
+    const variables = await this.client(this.home).variables(app);
+    const client = new pg.Client(variables.find(({ name }) => name === 'DATABASE_URL')?.value);
+    await client.connect();
+    try {
+      return (await client.query<Row>(sql)).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** Everything of a region's that runs, other than its agent: processes of apps, and of databases. */
+  processes(region: RegionName): string[] {
+    const folder = join(this.pieces.dir, 'regions', region);
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && identify(Number(name)) !== null)
+      .filter((pid) => {
+        const [cwd, data] = [linkOr(`/proc/${pid}/cwd`), linkOr(`/proc/${pid}/fd/3`)];
+        return cwd.startsWith(folder) || data.startsWith(join(folder, 'databases'));
+      })
+      .map((pid) => readOr(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim());
+  }
+
+  async list(region: RegionName, what: 'apps' | 'databases'): Promise<string[]> {
+    return readdir(join(this.pieces.dir, 'regions', region, what)).catch((): string[] => []);
+  }
+
+  #isMine(pid: number): boolean {
+    return linkOr(`/proc/${pid}/cwd`).startsWith(this.pieces.dir);
+  }
+
+  async #deploy(folder: string): Promise<void> {
+    const client = this.client(this.home);
+    await client.createApp(app);
+    await client.addAddon(app, { product: 'postgresql', plan: 'postgresql-sandbox' });
+    await client.setVariables(app, { LEDGER_WITNESS: this.witness.url });
+    const id = await client.deploy(app, packFolder(folder));
+    await until(
+      async () => {
+        const { status, output } = await client.deployment(app, id);
+        if (status.endsWith('error')) throw new Error(output);
+        return status === 'success';
+      },
+      { timeout: 60_000, every: 100, what: 'the deployment' },
+    );
+    await client.scale(app, { web: 2, worker: 1 });
+    await until(() => readEntries(this.door(this.home)).catch(() => null), {
+      timeout: 60_000,
+      every: 100,
+      what: 'the app to answer',
+    });
+  }
+}
+
+/** The process that sends a database's log to its follower. */
+function walSender(postmaster: number): ProcessIdentity | null {
+  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    const isChild = readOr(`/proc/${name}/status`).includes(`\nPPid:\t${postmaster}\n`);
+    if (isChild && readOr(`/proc/${name}/cmdline`).includes('walsender'))
+      return identify(Number(name));
+  }
+  return null;
+}
+
+function readOr(path: string, otherwise = ''): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return otherwise; // gone
+  }
+}
+
+function linkOr(path: string, otherwise = ''): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return otherwise;
+  }
+}
+
+function readdirOr(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
