@@ -78,6 +78,7 @@ export class ChaosRun {
     }
     this.#disarm();
     await world.mended();
+    if (world.broken) this.#findings.push(world.broken);
     for (const group of clients) reports.push(await group.stop());
     this.#findings.push(...(await leftovers(world)));
     await this.#judge(reports, mark);

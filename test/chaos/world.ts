@@ -8,6 +8,7 @@ import { packFolder } from '../../src/client/pack-folder.js';
 import type { Door } from '../../src/dev/verify/door.js';
 import { readEntries } from '../../src/dev/verify/read-entries.js';
 import { Witness } from '../../src/dev/verify/witness.js';
+import { messageOf } from '../../src/shared/errors.js';
 import {
   identify,
   type ProcessIdentity,
@@ -42,6 +43,8 @@ export class World {
   readonly pieces: Awaited<ReturnType<typeof runPieces>>;
   /** Where the app is. */
   home: RegionName = 'here';
+  /** Why something could not be started again; null while all is well. */
+  broken: string | null = null;
   /** What is being started again. */
   readonly #mending = new Set<Promise<void>>();
   readonly #killed = new Set<string>();
@@ -96,7 +99,9 @@ export class World {
       await sleep(pause);
       await mend();
       harm.to = Date.now();
-    })();
+    })().catch((error) => {
+      this.broken = messageOf(error);
+    });
     const tracked = mending.finally(() => this.#mending.delete(tracked));
     this.#mending.add(tracked);
   }
