@@ -105,7 +105,7 @@ export class ChaosRun {
       stands = await this.#phase(id, planned);
       if (stands.status === 'done' && planned.phase === 'finalize') {
         const there = new Clients(world.door(world.away), {
-          group: `${group}-away`,
+          group: `${group}-away-${this.#migrations.length + 1}`,
           count: 4,
           pause: 80,
         });

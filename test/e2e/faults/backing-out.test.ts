@@ -357,8 +357,7 @@ describe('whoever served serves again', () => {
   });
 
   describe.each(['there', 'back'])('on the way %s', () => {
-    it.each(someOf(troubles, 1))('when $what', suffer, limit);
-    it.each(someOf(deaths, 1))('when $what', suffer, limit);
+    it.each(someOf([...troubles, ...deaths], 1))('when $what', suffer, limit);
     it('and once that is mended, it succeeds', succeed, limit);
   });
 
