@@ -13,7 +13,7 @@ const usualBoot = 500;
 export const estimate = check({
   title: 'Estimate the copy and the switch',
   async look({ migration, sourceApp, source, destination, log }) {
-    const { addons, started } = await sourceApp();
+    const { addons, started, settings } = await sourceApp();
     const found = await Promise.allSettled(
       addons.map(({ id }) => source.inspect({ database: id })),
     );
@@ -32,11 +32,14 @@ export const estimate = check({
     } else log('There is no data to copy.');
     if (!started) return log('Expected downtime: none. The app is stopped, and stays stopped.');
     const { processes } = await source.health({ app: migration.appId });
-    const boots = processes.flatMap(({ bootTime }) => bootTime ?? []);
+    const web = processes.filter(({ name }) => name.startsWith('web-'));
+    const boots = web.flatMap(({ bootTime }) => bootTime ?? []);
     const boot = boots.length > 0 ? Math.max(...boots) : usualBoot;
-    log(
-      `Expected downtime: none. Requests wait about ${((aroundTheBoot + boot) / 1000).toFixed(1)} s during finalize, of which the app takes ${(boot / 1000).toFixed(1)} s to start.`,
-    );
+    const inSeconds = (time: number) => `${(time / 1000).toFixed(1)} s`;
+    const [hold, why] = settings.prewarm
+      ? [aroundTheBoot, 'since its web processes start ahead']
+      : [aroundTheBoot + boot, `of which the app takes ${inSeconds(boot)} to start`];
+    log(`Expected downtime: none. Requests wait about ${inSeconds(hold)} during finalize, ${why}.`);
   },
 });
 
