@@ -60,8 +60,8 @@ export interface Step {
   /** What it would do now, in lines for people. */
   foresee?(outlook: Outlook): Promise<string[]>;
   /**
-   * Takes back what `run` did, or the part of it that it came to. Only finalize backs out;
-   * it repeats this until it succeeds.
+   * Takes back what `run` did, or the part of it that it came to. Repeated until it succeeds, and right
+   * wherever an earlier attempt was interrupted.
    */
   undo?(context: StepContext): Promise<void>;
   /** Runs while requests are held, within the time that is left for that. */

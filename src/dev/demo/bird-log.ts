@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { z } from 'zod';
 import type { ApiClient } from '../../client/api-client.js';
+import { deployed } from '../../client/deployed.js';
 import { packFolder } from '../../client/pack-folder.js';
 import { until } from '../../shared/until.js';
 
@@ -26,17 +27,6 @@ export async function deployBirdLog(
   await client.scale(app, { web: 2, worker: 1 });
   await seeded(edge, new URL(url).hostname, rows);
   return url;
-}
-
-async function deployed(client: ApiClient, app: string, id: string): Promise<void> {
-  const { status, output } = await until(
-    async () => {
-      const deployment = await client.deployment(app, id);
-      return deployment.status !== 'building' && deployment;
-    },
-    { timeout: 300_000, every: 200, what: 'the deployment' },
-  );
-  if (status !== 'success') throw new Error(`The deployment failed:\n${output}`);
 }
 
 async function seeded(edge: string, host: string, rows: number): Promise<void> {

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import type { MigrationJson } from '../../api/region-migrations/presenter.js';
 import { type ApiClient, ApiError } from '../../client/api-client.js';
+import { deployed } from '../../client/deployed.js';
 import { followMigration } from '../../client/follow.js';
 import { packFolder } from '../../client/pack-folder.js';
 import { afterwards, journey, succeeded } from '../../client/watch-phase.js';
@@ -162,17 +163,6 @@ function ended(migration: MigrationJson): MigrationJson {
     .filter((step) => step.status === 'error')
     .map(({ name, logs }) => `${name}: ${logs}`);
   throw new Error(`Migration ${id} is "${status}": ${failed_phase} failed. ${failed.join('\n')}`);
-}
-
-async function deployed(client: ApiClient, app: string, id: string): Promise<void> {
-  const { status, output } = await until(
-    async () => {
-      const deployment = await client.deployment(app, id);
-      return deployment.status !== 'building' && deployment;
-    },
-    { timeout: 300_000, every: 200, what: 'the deployment' },
-  );
-  if (status !== 'success') throw new Error(`The deployment failed:\n${output}`);
 }
 
 async function healthy(door: Door): Promise<void> {
