@@ -89,13 +89,10 @@ export class Cluster {
     await this.makeDataFolder(unfinished);
     const child = await this.#spawn(
       'initdb',
-      ['-D', dataFolder, '-U', superuser, '-A', 'scram-sha-256', '--auth-local=trust'].concat([
-        '-E',
-        'UTF8',
-        '--locale=C.UTF-8',
-        '--data-checksums',
-        '--no-sync',
-      ]),
+      [
+        ...['-D', dataFolder, '-U', superuser, '-A', 'scram-sha-256', '--auth-local=trust'],
+        ...['-E', 'UTF8', '--locale=C.UTF-8', '--data-checksums'],
+      ],
       unfinished,
     );
     await this.#succeeds(child);
