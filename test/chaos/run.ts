@@ -40,6 +40,19 @@ export interface RunReport {
 /** How long a phase may take to come to an end by itself, in milliseconds. */
 const patience = 120_000;
 
+/** Entries are numbered in the order in which they were begun: so many may be committed out of order. */
+const writtenAtOnce = 100;
+
+/** Where a run began. */
+interface Mark {
+  /** Of the last entry then, by the order of receipt. */
+  readonly received: number;
+  /** How much the witness had heard. */
+  readonly heard: number;
+  /** The last number of each client. */
+  readonly written: ReadonlyMap<string, number>;
+}
+
 /** One run: a plan drawn from the seed, with clients under way and faults struck, and what came of it. */
 export class ChaosRun {
   readonly #world: World;
@@ -240,38 +253,32 @@ export class ChaosRun {
   }
 
   /** What the database held when this run began. */
-  async #mark(): Promise<{ received: number; heard: number; workers: Map<string, number> }> {
+  async #mark(): Promise<Mark> {
     const heard = this.#world.witness.heard.length;
+    // One look, since the worker writes on.
     const rows = await this.#world.query<{ client: string; last: number; received: number }>(
-      `SELECT client, max(number)::int AS last, max(received)::int AS received
-         FROM entries WHERE via = 'worker' GROUP BY client`,
+      'SELECT client, max(number)::int AS last, max(received)::int AS received FROM entries GROUP BY client',
     );
-    const [all] = await this.#world.query<{ received: number }>(
-      'SELECT coalesce(max(received), 0)::int AS received FROM entries',
-    );
-    // Of the worker's, those that came between the two looks are looked at twice, at the end of all runs.
     return {
-      received: all?.received ?? 0,
+      received: Math.max(0, ...rows.map(({ received }) => received)),
       heard,
-      workers: new Map(rows.map(({ client, last }) => [client, last])),
+      written: new Map(rows.map(({ client, last }) => [client, last])),
     };
   }
 
   async #judge(
     reports: readonly ClientsReport[],
-    { received, heard, workers }: { received: number; heard: number; workers: Map<string, number> },
+    { received, heard, written }: Mark,
   ): Promise<void> {
     const witnessed = this.#world.witness.heard.slice(heard);
-    const entries: Entry[] = await readEntries(this.#world.door(this.#world.home), received).catch(
+    const since = Math.max(0, received - writtenAtOnce);
+    const entries: Entry[] = await readEntries(this.#world.door(this.#world.home), since).catch(
       (error) => {
         this.#findings.push(`the entries cannot be read: ${messageOf(error)}`);
         return [];
       },
     );
-    const first = new Map<string, number>();
-    for (const { client, number } of entries) if (!first.has(client)) first.set(client, number);
-    const isOfThisRun = ({ client, number }: Witnessed) =>
-      number >= (workers.has(client) ? (first.get(client) ?? Number.POSITIVE_INFINITY) : 0);
+    const isOfThisRun = ({ client, number }: Witnessed) => number > (written.get(client) ?? 0);
     const attempted = reports.flatMap((one) => one.attempted);
     const found = judge(attempted, witnessed.filter(isOfThisRun), entries);
     this.#findings.push(
