@@ -4,6 +4,7 @@ import {
   chown,
   mkdir,
   open,
+  readdir,
   readFile,
   realpath,
   rename,
@@ -135,7 +136,7 @@ export class Cluster {
       return running;
     }
     await this.killAll();
-    await rm(join(this.data, 'postmaster.pid'), { force: true });
+    await this.#removeLocks();
     await this.configure(options);
     const child = await this.#spawn('postgres', ['-D', dataFolder], this.data);
     const started = child.pid === undefined ? null : identify(child.pid);
@@ -246,6 +247,17 @@ export class Cluster {
       for (const process of left) signalProcess(process, 'SIGKILL');
       await sleep(10);
     }
+  }
+
+  /**
+   * Removes what a crash left of its locks. PostgreSQL itself would trust the process numbers in them, which
+   * may be a zombie's, or somebody else's by now.
+   */
+  async #removeLocks(): Promise<void> {
+    const left = (await readdir(this.data)).filter(
+      (name) => name === 'postmaster.pid' || name.startsWith('.s.PGSQL.'),
+    );
+    await Promise.all(left.map((name) => rm(join(this.data, name), { force: true })));
   }
 
   /** Waits for the word `ready`, line 8 of `postmaster.pid` (PostgreSQL's `utils/pidfile.h`). */

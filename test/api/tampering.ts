@@ -38,6 +38,8 @@ export class Tampering {
   beforeChange: (change: Change) => Promise<void> = async () => undefined;
   /** Called when it has been made, and before that is answered. */
   afterChange: (change: Change) => Promise<void> = async () => undefined;
+  /** What a region answers to a change, as the migration is to hear it. */
+  answerTo: (change: Change, answer: unknown) => Promise<unknown> = async (_, answer) => answer;
 
   /** What is asked of the region named, and answered. @returns where the server reaches it */
   async between(entry: RegionEntry): Promise<RegionEntry> {
@@ -67,8 +69,12 @@ export class Tampering {
       if (!answer) return void outgoing.destroy(); // the agent is away
       const text = await answer.body.text();
       if (change) await this.afterChange(change);
+      let said = edit ? JSON.stringify({ ...JSON.parse(text), ...edit }) : text;
+      if (change && answer.statusCode === 200) {
+        said = JSON.stringify(await this.answerTo(change, JSON.parse(said)));
+      }
       outgoing.writeHead(answer.statusCode, { 'content-type': 'application/json' });
-      outgoing.end(edit ? JSON.stringify({ ...JSON.parse(text), ...edit }) : text);
+      outgoing.end(said);
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

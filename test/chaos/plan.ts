@@ -4,6 +4,9 @@ import type { Random } from './random.js';
 /** `home` is where the app is when a run begins, `away` where it is taken. */
 export type Victim = 'server' | 'home' | 'away' | 'home-database' | 'away-database';
 
+/** The way to a region's agent, database or edge, from the server or the other region. */
+export type Line = `${'home' | 'away'}-${'control' | 'data' | 'edge'}`;
+
 /** What is done to whom, when a phase comes to a change that it makes in a region. */
 export interface Fault {
   /** The verb of the region's protocol, and whether the change has been made. */
@@ -13,6 +16,8 @@ export interface Fault {
     | { readonly kind: 'kill'; readonly victim: Victim }
     /** It is there, and does nothing for a while; of a database, what sends its log to the other region. */
     | { readonly kind: 'stall'; readonly victim: Victim }
+    /** Its connections break and none can be made; or they stay, and nothing comes through, or late. */
+    | { readonly kind: 'cut' | 'silence' | 'slow'; readonly line: Line }
     /** The app's worker, which then does not hear that it is to end. */
     | { readonly kind: 'hang' };
   /** How long it is away, in milliseconds; a supervisor takes as long to start it again. */
@@ -47,6 +52,10 @@ const changes: Partial<Record<PhaseName, readonly [string, ...string[]]>> = {
 };
 
 const victims = ['server', 'home', 'away', 'home-database', 'away-database'] as const;
+const lines = [
+  ...(['home-control', 'home-data', 'home-edge'] as const),
+  ...(['away-control', 'away-data', 'away-edge'] as const),
+] as const;
 
 /** What one run does; the same for the same numbers. */
 export function drawPlan(random: Random): Plan {
@@ -73,15 +82,17 @@ function migration(
 }
 
 function drawFault(random: Random, phase: PhaseName): Fault {
+  return { ...point(random, phase), what: drawWhat(random), pause: random.between(0, 4) * 500 };
+}
+
+function drawWhat(random: Random): Fault['what'] {
   const victim = random.pick(victims);
+  const line = random.pick(lines);
   const kind = random.fraction();
-  const what: Fault['what'] =
-    kind < 0.7
-      ? { kind: 'kill', victim }
-      : kind < 0.95
-        ? { kind: 'stall', victim }
-        : { kind: 'hang' };
-  return { ...point(random, phase), what, pause: random.between(0, 4) * 500 };
+  if (kind < 0.5) return { kind: 'kill', victim };
+  if (kind < 0.7) return { kind: 'stall', victim };
+  if (kind < 0.95) return { kind: random.pick(['cut', 'silence', 'slow']), line };
+  return { kind: 'hang' };
 }
 
 function point(random: Random, phase: PhaseName): Pick<Fault, 'verb' | 'when'> {
@@ -93,5 +104,6 @@ function point(random: Random, phase: PhaseName): Pick<Fault, 'verb' | 'when'> {
 
 /** A fault in a few words. */
 export function nameOf({ what, when, verb }: Fault): string {
-  return `${what.kind}${what.kind === 'hang' ? '' : ` ${what.victim}`} ${when} ${verb}`;
+  const whom = 'victim' in what ? ` ${what.victim}` : 'line' in what ? ` ${what.line}` : '';
+  return `${what.kind}${whom} ${when} ${verb}`;
 }

@@ -21,14 +21,15 @@ import { Tampering } from '../api/tampering.js';
 import type { Database } from '../database.js';
 import { installed } from '../e2e/installed.js';
 import { runPieces } from '../e2e/run-pieces.js';
-import type { Fault, Victim } from './plan.js';
+import { Lines } from './lines.js';
+import type { Fault, Line, Victim } from './plan.js';
 
 export type RegionName = 'here' | 'there';
 
 /** Something that was done to a part of the system, and for how long it was away. */
 export interface Harm {
   readonly kind: Fault['what']['kind'];
-  readonly victim: Victim | 'worker';
+  readonly victim: Victim | Line | 'worker';
   /** Milliseconds since the epoch; `to` is infinite while it is away. */
   readonly from: number;
   to: number;
@@ -39,6 +40,7 @@ export const app = 'ledger';
 /** A server and two regions, and one app that is moved between these, run after run. */
 export class World {
   readonly tampering: Tampering;
+  readonly lines: Lines;
   readonly witness: Witness;
   readonly pieces: Awaited<ReturnType<typeof runPieces>>;
   /** Where the app is. */
@@ -49,8 +51,9 @@ export class World {
   readonly #mending = new Set<Promise<void>>();
   readonly #killed = new Set<string>();
 
-  private constructor(parts: Pick<World, 'tampering' | 'witness' | 'pieces'>) {
+  private constructor(parts: Pick<World, 'tampering' | 'lines' | 'witness' | 'pieces'>) {
     this.tampering = parts.tampering;
+    this.lines = parts.lines;
     this.witness = parts.witness;
     this.pieces = parts.pieces;
   }
@@ -62,7 +65,7 @@ export class World {
       Witness.listen(),
       installed('ledger'),
     ]);
-    const world = new World({ tampering, witness, pieces });
+    const world = new World({ tampering, lines: new Lines(tampering), witness, pieces });
     await world.#deploy(folder);
     return world;
   }
@@ -71,6 +74,7 @@ export class World {
     await this.mended();
     await this.pieces.close();
     await this.witness.close();
+    this.lines.close();
     this.tampering.close();
   }
 
@@ -90,9 +94,9 @@ export class World {
 
   /** Does harm, and has it mended after a while; returns when it is done, not when it is mended. */
   async harm({ what, pause }: Fault, done: (harm: Harm) => void): Promise<void> {
-    const victim = what.kind === 'hang' ? 'worker' : what.victim;
+    const victim = 'victim' in what ? what.victim : 'line' in what ? what.line : 'worker';
     const harm: Harm = { kind: what.kind, victim, from: Date.now(), to: Number.POSITIVE_INFINITY };
-    const mend = await (what.kind === 'kill' ? this.#kill(what.victim) : this.#stall(victim));
+    const mend = await this.#begin(what);
     if (!mend) return;
     done(harm);
     const mending = (async () => {
@@ -109,6 +113,20 @@ export class World {
   /** Waits until everything is started again. */
   async mended(): Promise<void> {
     while (this.#mending.size > 0) await Promise.all(this.#mending);
+  }
+
+  /** @returns how it is mended; null when there was nothing to harm */
+  async #begin(what: Fault['what']): Promise<(() => Promise<void>) | null> {
+    switch (what.kind) {
+      case 'kill':
+        return this.#kill(what.victim);
+      case 'stall':
+        return this.#stall(what.victim);
+      case 'hang':
+        return this.#stall('worker');
+      default:
+        return this.lines.harm(what.kind, this.regionOf(what.line), what.line);
+    }
   }
 
   /** @returns how it is started again; null when it did not run */
@@ -153,7 +171,7 @@ export class World {
     return pid === null ? null : identify(pid);
   }
 
-  regionOf(victim: Victim): RegionName {
+  regionOf(victim: Victim | Line): RegionName {
     return victim.startsWith('home') ? this.home : this.away;
   }
 

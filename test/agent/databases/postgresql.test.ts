@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -177,6 +177,19 @@ describe('a database', () => {
     await here.databases.unfence({ database });
     const moved = new URL(here.databases.variables(database)['DATABASE_URL'] ?? '').port;
     expect(moved).not.toBe(port);
+    await (await here.connect(database)).query('SELECT 1');
+  });
+
+  it('does what it is asked for although it crashed, and left locks of somebody who is there', async () => {
+    const here = await TestRegion.create();
+    const database = await here.provision(newest);
+    const { port } = new URL(here.databases.variables(database)['DATABASE_URL'] ?? '');
+    const lock = join(here.dir, database, 'data', `.s.PGSQL.${port}.lock`);
+    await here.kill(database);
+    await writeFile(lock, (await readFile(lock, 'utf8')).replace(/^\d+/, `${process.pid}`));
+    await here.databases.flush({ database });
+    await here.kill(database);
+    await here.databases.grantFollow({ database, follower: randomUUID() });
     await (await here.connect(database)).query('SELECT 1');
   });
 

@@ -1,6 +1,6 @@
 import { access, rm } from 'node:fs/promises';
 import pRetry from 'p-retry';
-import type pg from 'pg';
+import pg from 'pg';
 import { databaseAccount } from '../../../postgresql/account.js';
 import { copyCluster } from '../../../postgresql/base-backup.js';
 import type { Binaries } from '../../../postgresql/binaries.js';
@@ -46,8 +46,8 @@ import {
 /** A follower that is this far behind, in bytes, is still catching up. */
 const keepsUp = 16 * 1024 * 1024;
 
-/** How long a follower that crashes is asked again to become a primary, in milliseconds. */
-const promotionPatience = 60_000;
+/** How long a database that crashes is started and asked again for a change, in milliseconds. */
+const crashesPatience = 60_000;
 
 /** How long a primary that is to end waits for its followers, in milliseconds. */
 const followersPatience = 5_000;
@@ -153,10 +153,12 @@ export class PostgresqlDatabase implements Database {
     };
     if (!known) await this.#write({ grants: [...grants, grant] });
     const own = this.#record.grants.map(({ name }) => name);
-    await this.#query(async (client) => {
-      await dropForeignGrants(client, own);
-      await createGrant(client, grant);
-    });
+    await this.#running(() =>
+      this.#query(async (client) => {
+        await dropForeignGrants(client, own);
+        await createGrant(client, grant);
+      }),
+    );
     await this.#configure();
     await this.#cluster.reload();
     return {
@@ -176,7 +178,7 @@ export class PostgresqlDatabase implements Database {
     if (this.#record.role === 'primary' && !this.#record.fenced) {
       // The follower's role and slot, and roles that came along from a former primary.
       const kept = grants.map(({ name }) => name);
-      await this.#query((client) => dropForeignGrants(client, kept));
+      await this.#running(() => this.#query((client) => dropForeignGrants(client, kept)));
     }
     await this.#write({ grants });
     if (await this.#cluster.exists()) await this.#configure();
@@ -224,7 +226,10 @@ export class PostgresqlDatabase implements Database {
   }
 
   async flush(signal?: AbortSignal): Promise<void> {
-    await this.#query((client) => client.query('CHECKPOINT'), { signal });
+    await this.#running(
+      () => this.#query((client) => client.query('CHECKPOINT'), { signal }),
+      signal,
+    );
   }
 
   async position(): Promise<string> {
@@ -282,16 +287,7 @@ export class PostgresqlDatabase implements Database {
     if (!this.#record.following?.copied) {
       throw Refusal.conflict('role', 'Only a follower with a whole copy can be promoted.');
     }
-    // One that crashes meanwhile is started again, and asked again.
-    const attempt = async () => {
-      await this.tend();
-      await this.#query(promoteFollower, { signal });
-    };
-    await pRetry(attempt, {
-      ...{ retries: Number.POSITIVE_INFINITY, minTimeout: 50, maxTimeout: 500 },
-      maxRetryTime: promotionPatience,
-      ...(signal && { signal }),
-    });
+    await this.#running(() => this.#query(promoteFollower, { signal }), signal);
     await this.#write({ role: 'primary', following: null });
   }
 
@@ -399,6 +395,20 @@ export class PostgresqlDatabase implements Database {
     }
   }
 
+  /** Has something done in a running database: one that crashes meanwhile is started and asked again. */
+  async #running(work: () => Promise<unknown>, signal?: AbortSignal): Promise<void> {
+    const attempt = async () => {
+      await this.tend();
+      await work();
+    };
+    await pRetry(attempt, {
+      ...{ retries: Number.POSITIVE_INFINITY, minTimeout: 50, maxTimeout: 500 },
+      maxRetryTime: crashesPatience,
+      shouldRetry: ({ error }) => !this.#record.fenced && isPassing(error),
+      ...(signal && { signal }),
+    });
+  }
+
   #query<T>(use: (client: pg.Client) => Promise<T>, how: SessionOptions = {}): Promise<T> {
     return this.#cluster.asSuperuser(this.#record.port, use, how);
   }
@@ -422,6 +432,11 @@ function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
 }
 
 /** Whether a session was refused since the server is not there yet, or not ready (`cannot_connect_now`). */
+/** Whether what failed did so because the database was ending, starting, or not there. */
+function isPassing(error: unknown): boolean {
+  return !(error instanceof pg.DatabaseError) || /^57P/.test(error.code ?? '');
+}
+
 function isStarting(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : null;
   return code === 'ENOENT' || code === 'ECONNREFUSED' || code === '57P03';
