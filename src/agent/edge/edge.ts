@@ -7,7 +7,7 @@ import { Refusal } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logging.js';
 import { Certificates } from './certificates.js';
 import { type Addresses, Doors } from './doors.js';
-import { Entrance, type Target } from './entrance.js';
+import { type Admission, Entrance } from './entrance.js';
 import { exchange, type Outcome } from './exchange.js';
 import { forwardHeader } from './headers.js';
 import type { Call, Inbound } from './inbound.js';
@@ -181,9 +181,9 @@ export class Edge {
       this.#note(visit, call);
     });
     try {
-      const outcome = await this.#pass(visit, gone.signal, async (target, fresh) => {
+      const outcome = await this.#pass(visit, gone.signal, async (admission, fresh) => {
         const redirect = visit.redirection({ change: false });
-        if (!redirect) return exchange(call, target, { visit, fresh, limits: this.#limits });
+        if (!redirect) return exchange(call, admission, { visit, fresh, limits: this.#limits });
         reply(redirect.status, elsewhere(redirect), 'location', redirect.location);
         return 'answered';
       });
@@ -212,9 +212,9 @@ export class Edge {
       this.#note(visit, change);
     });
     try {
-      const outcome = await this.#pass(visit, gone.signal, async (target) => {
+      const outcome = await this.#pass(visit, gone.signal, async (admission) => {
         const redirect = visit.redirection({ change: true });
-        if (!redirect) return upgrade(change, target, { visit, limits: this.#limits });
+        if (!redirect) return upgrade(change, admission, { visit, limits: this.#limits });
         const { status, location } = redirect;
         reply(status, 'Moved Permanently', elsewhere(redirect), 'Location', location);
         return 'answered';
@@ -231,14 +231,14 @@ export class Edge {
   async #pass(
     visit: Visit,
     signal: AbortSignal,
-    attempt: (target: Target, fresh: boolean) => Promise<Outcome>,
+    attempt: (admission: Admission, fresh: boolean) => Promise<Outcome>,
   ): Promise<Outcome> {
     // Not the time that it is held.
     let tried = 0;
     for (let fresh = false; tried <= this.#limits.patience; fresh = true) {
-      const target = await visit.next(signal, { fresh });
+      const admission = await visit.next(signal, { fresh });
       const begun = performance.now();
-      const outcome = await attempt(target, fresh);
+      const outcome = await attempt(admission, fresh).finally(admission.settle);
       if (outcome !== 'unreached') return outcome;
       await visit.pause(pause, signal);
       tried += performance.now() - begun;

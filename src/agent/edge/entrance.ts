@@ -5,12 +5,20 @@ import { HoldRecord } from './hold-record.js';
 import type { LongLived } from './long-lived.js';
 import type { Backend, Route } from './route.js';
 import { TrafficRecord } from './traffic-record.js';
+import { Turnstile } from './turnstile.js';
 import { type RoomLimits, WaitingRoom } from './waiting-room.js';
 
 /** Where one request goes: to a process of the app, or to another region's edge. */
 export interface Target extends Backend {
   /** What another edge knows the app by; null for the app's own processes. */
   readonly token: string | null;
+}
+
+/** Leave to connect to a target now. */
+export interface Admission {
+  readonly target: Target;
+  /** To be called when the connection is there, or will not be; once or more often. */
+  readonly settle: () => void;
 }
 
 /** Who wants to be let in. */
@@ -42,6 +50,7 @@ export class Entrance {
   readonly traffic = new TrafficRecord();
   readonly #limits: EntranceLimits;
   readonly #room: WaitingRoom;
+  readonly #turnstile = new Turnstile<Target>();
   readonly #waiting = new Set<Waiter>();
   readonly #drained = new Set<() => void>();
   readonly #longLived = new Set<LongLived>();
@@ -83,17 +92,18 @@ export class Entrance {
   }
 
   /**
-   * Where the next request goes; waits while requests are held or the app has no process.
+   * Where the next request goes; waits while requests are held, the app has no process, or many others are
+   * connecting.
    * @throws Refusal `unavailable` when nothing came of waiting; whatever `signal` fires with
    */
-  async target(signal: AbortSignal, visitor: Visitor): Promise<Target> {
-    const atOnce = this.#isHolding() ? null : this.#next(visitor.wanted);
-    if (atOnce) return atOnce;
-    const leave = this.#enter(visitor);
-    try {
-      return await this.#wait(signal, visitor);
-    } finally {
-      leave();
+  async admit(signal: AbortSignal, visitor: Visitor): Promise<Admission> {
+    for (;;) {
+      const atOnce = this.#isHolding() ? null : this.#next(visitor.wanted);
+      const target = atOnce ?? (await this.#wait(signal, visitor));
+      const settle = await this.#turnstile.turn(target);
+      if (!signal.aborted && this.#leadsTo(target)) return { target, settle };
+      settle();
+      signal.throwIfAborted();
     }
   }
 
@@ -161,6 +171,15 @@ export class Entrance {
 
   /** Waits until requests are not held, and there is somewhere to go. */
   async #wait(signal: AbortSignal, visitor: Visitor): Promise<Target> {
+    const leave = this.#enter(visitor);
+    try {
+      return await this.#somewhere(signal, visitor);
+    } finally {
+      leave();
+    }
+  }
+
+  async #somewhere(signal: AbortSignal, visitor: Visitor): Promise<Target> {
     const arrived = performance.now();
     let wasHeld = false;
     let patientSince: number | null = null;
@@ -253,16 +272,30 @@ export class Entrance {
     return Date.now() < mode.until + (backends.length === 0 ? this.#limits.stranded : 0);
   }
 
+  /** Whether a request may still go where it was to go. */
+  #leadsTo({ host, port, token }: Target): boolean {
+    if (this.#isHolding()) return false;
+    const now = this.#elsewhere();
+    if (now) return now.host === host && now.port === port && now.token === token;
+    return this.#route.backends.some((one) => one.host === host && one.port === port);
+  }
+
+  /** The edge that everything is forwarded to; null when the app is served here. */
+  #elsewhere(): Target | null {
+    const { mode } = this.#route;
+    if (mode.kind !== 'forward') return null;
+    const colon = mode.address.lastIndexOf(':');
+    return {
+      host: mode.address.slice(0, colon),
+      port: Number(mode.address.slice(colon + 1)),
+      token: mode.token,
+    };
+  }
+
   #next(wanted: string | null): Target | null {
-    const { mode, backends } = this.#route;
-    if (mode.kind === 'forward') {
-      const colon = mode.address.lastIndexOf(':');
-      return {
-        host: mode.address.slice(0, colon),
-        port: Number(mode.address.slice(colon + 1)),
-        token: mode.token,
-      };
-    }
+    const elsewhere = this.#elsewhere();
+    if (elsewhere) return elsewhere;
+    const { backends } = this.#route;
     const backend =
       (wanted !== null && backends.find(({ name }) => name === wanted)) ||
       backends[this.#turn++ % backends.length];

@@ -1,7 +1,7 @@
 import { Agent, type ClientRequest, request } from 'node:http';
-import type { Target } from './entrance.js';
+import { watchConnecting } from './connecting.js';
+import type { Admission } from './entrance.js';
 import { EventStream, isEventStream } from './event-stream.js';
-import { giveUpConnecting } from './give-up-connecting.js';
 import { requestHeaders, trailersOf } from './headers.js';
 import { type Call, mayHaveContent } from './inbound.js';
 import type { EdgeLimits } from './limits.js';
@@ -31,7 +31,7 @@ function isRepeatable({ method, hasBody }: Call): boolean {
  */
 export function exchange(
   call: Call,
-  target: Target,
+  { target, settle }: Admission,
   parts: { visit: Visit; fresh: boolean; limits: Pick<EdgeLimits, 'body' | 'connect'> },
 ): Promise<Outcome> {
   const { visit, fresh, limits } = parts;
@@ -59,14 +59,12 @@ export function exchange(
   return new Promise<Outcome>((resolve) => {
     let sent = false;
     let isAnswered = false;
-    upstream.once('socket', (socket) => {
-      const send = () => {
+    watchConnecting(upstream, limits.connect, {
+      connected: () => {
         sent = true;
         sendBody(call, upstream, limits.body);
-      };
-      if (!socket.connecting) return send();
-      socket.once('connect', send);
-      giveUpConnecting(socket, limits.connect);
+      },
+      settled: settle,
     });
     upstream.on('error', () => {
       if (isAnswered) return; // how the answer ends is what counts

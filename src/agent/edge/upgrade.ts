@@ -1,9 +1,9 @@
 import { type IncomingMessage, request, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream';
-import type { Target } from './entrance.js';
+import { watchConnecting } from './connecting.js';
+import type { Admission } from './entrance.js';
 import type { Outcome } from './exchange.js';
-import { giveUpConnecting } from './give-up-connecting.js';
 import { requestHeaders, responseHeaders } from './headers.js';
 import type { Inbound } from './inbound.js';
 import type { EdgeLimits } from './limits.js';
@@ -37,7 +37,7 @@ export function changesProtocol({ headers }: IncomingMessage): boolean {
 /** Passes a request to change the protocol (a WebSocket, mostly) on, and then both directions of it. */
 export function upgrade(
   change: Change,
-  target: Target,
+  { target, settle }: Admission,
   { visit, limits }: { visit: Visit; limits: Pick<EdgeLimits, 'connect'> },
 ): Promise<Outcome> {
   const { client, head } = change;
@@ -68,11 +68,11 @@ export function upgrade(
   upstream.once('close', done);
   return new Promise<Outcome>((resolve) => {
     let connected = false;
-    upstream.once('socket', (socket) => {
-      socket.once('connect', () => {
+    watchConnecting(upstream, limits.connect, {
+      connected: () => {
         connected = true;
-      });
-      giveUpConnecting(socket, limits.connect);
+      },
+      settled: settle,
     });
     upstream.on('error', () => {
       client.off('close', leave);

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import type { Entrance, Target, Visitor } from './entrance.js';
+import type { Admission, Entrance, Visitor } from './entrance.js';
 import type { Inbound } from './inbound.js';
 import type { Provenance } from './provenance.js';
 import { type Redirect, redirection } from './redirect.js';
@@ -38,12 +38,13 @@ export class Visit {
   }
 
   /** Where the request goes next; a client that has a process of its own comes to another once that cannot be reached. */
-  async next(signal: AbortSignal, { fresh }: { fresh: boolean }): Promise<Target> {
+  async next(signal: AbortSignal, { fresh }: { fresh: boolean }): Promise<Admission> {
     const sticks = this.entrance.route.settings?.stickySession && !fresh;
-    const target = await this.entrance.target(signal, this.#visitor(sticks ?? false));
-    this.#isForwarded = target.token !== null;
-    this.#container = target.name ?? null;
-    return target;
+    const admission = await this.entrance.admit(signal, this.#visitor(sticks ?? false));
+    const { token, name } = admission.target;
+    this.#isForwarded = token !== null;
+    this.#container = name ?? null;
+    return admission;
   }
 
   /** Waits for up to `time` ms, before it is tried again. */
