@@ -18,6 +18,7 @@ it('checks a Godwit with an application of its own, and leaves nothing of it', a
     client: stage.client(source.name),
     to: destination.name,
     plan: ['abort', 'migrate'],
+    pause: 1,
     ...{ clients: 8, edge: null, isHere: true, keep: false, folder },
     say: (line) => said.push(line),
   });

@@ -9,6 +9,7 @@ interface Options {
   readonly to: string;
   readonly clients: number;
   readonly plan: ReturnType<typeof readPlan>;
+  readonly pause: number;
   readonly edge?: string;
   readonly keep?: boolean;
 }
@@ -21,13 +22,19 @@ export const verify = new Command('verify')
     ...usualPlan,
   ])
   .option(
+    '--pause <seconds>',
+    'between one act and the next, while clients write',
+    countUpTo(86_400),
+    0,
+  )
+  .option(
     '--edge <url>',
     "of the source's edge, where the application's address does not lead there",
   )
   .option('--keep', 'leave the application where it is afterwards')
   .addHelpText('after', '\nEnds with 1 when an entry is lost or doubled, or any request failed.')
   .action(
-    action(async (session, { to, clients, plan, edge, keep = false }: Options) => {
+    action(async (session, { to, clients, plan, pause, edge, keep = false }: Options) => {
       const { verify } = await import('../../dev/verify/verify.js');
       const { inWords } = await import('../../dev/verify/in-words.js');
       const { client, isHere } = session;
@@ -36,6 +43,7 @@ export const verify = new Command('verify')
         to,
         clients,
         plan,
+        pause,
         edge: edge ?? null,
         keep,
         isHere,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import type { MigrationJson } from '../../api/region-migrations/presenter.js';
@@ -21,6 +22,8 @@ export interface VerifyOptions {
   readonly client: ApiClient;
   readonly to: string;
   readonly plan: readonly Act[];
+  /** For how many seconds clients only write between one act and the next. */
+  readonly pause: number;
   /** How many clients write. */
   readonly clients: number;
   /** Address of the source's edge, where the application's host name does not lead there; or null. */
@@ -90,7 +93,10 @@ async function check(
   const migrations: MigrationJson[] = [];
   let report: ClientsReport;
   try {
-    for (const act of plan) migrations.push(await perform(act, app, migrations.at(-1), options));
+    for (const [at, act] of plan.entries()) {
+      if (at > 0) await sleep(options.pause * 1_000);
+      migrations.push(await perform(act, app, migrations.at(-1), options));
+    }
   } finally {
     report = await clients.stop();
   }
