@@ -6,7 +6,11 @@ export const pool = new pg.Pool({
   max: 10,
   connectionTimeoutMillis: 10_000,
 });
-pool.on('error', (error) => console.error(`a connection broke: ${error.message}`));
+// Whether it is idle or lent, or the process would end with it.
+pool.on('connect', (client) =>
+  client.on('error', (error) => console.error(`a connection broke: ${error.message}`)),
+);
+pool.on('error', () => undefined); // the connection has told
 
 const species = [
   ['Bar-tailed godwit', 'Limosa lapponica'],

@@ -7,7 +7,11 @@ export const pool = new pg.Pool({
   max: 10,
   connectionTimeoutMillis: 10_000,
 });
-pool.on('error', (error) => console.error(`a connection broke: ${error.message}`));
+// Whether it is idle or lent, or the process would end with it.
+pool.on('connect', (client) =>
+  client.on('error', (error) => console.error(`a connection broke: ${error.message}`)),
+);
+pool.on('error', () => undefined); // the connection has told
 
 /** For how long a database that is away is waited for, in milliseconds. */
 const patience = 10_000;
