@@ -1,6 +1,7 @@
 import { databasePairs } from '../databases.js';
 import { orGone } from '../or-gone.js';
 import type { Step } from '../phase.js';
+import { sideBySide } from '../side-by-side.js';
 
 /** Takes away what let the twins follow: credentials, and history kept for them. */
 export const releaseDatabases: Step = {
@@ -11,9 +12,9 @@ export const releaseDatabases: Step = {
       return log(`${migration.srcAppName} no longer exists.`);
     }
     const pairs = await databasePairs(context);
-    for (const { old } of pairs) {
-      await orGone(source.revokeFollow({ database: old, follower: migration.id }));
-    }
+    await sideBySide(pairs, ({ old }) =>
+      orGone(source.revokeFollow({ database: old, follower: migration.id })),
+    );
     log(`${pairs.length} released.`);
   },
 };

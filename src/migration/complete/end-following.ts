@@ -3,6 +3,7 @@ import { Refusal } from '../../shared/errors.js';
 import { databasePairs } from '../databases.js';
 import { orGone } from '../or-gone.js';
 import type { Step } from '../phase.js';
+import { sideBySide } from '../side-by-side.js';
 
 /** The source's databases are their own again, with what they had at the end; the credentials are gone. */
 export const endFollowing: Step = {
@@ -10,7 +11,7 @@ export const endFollowing: Step = {
   async run(context) {
     const { migration, source, destination, log } = context;
     if (!(await source.findApp({ ref: migration.appId }))) return log('The source is gone.');
-    for (const { addon, old, twin } of await databasePairs(context)) {
+    await sideBySide(await databasePairs(context), async ({ addon, old, twin }) => {
       const isWhole = await standAlone(source, old);
       await orGone(destination.revokeFollow({ database: twin, follower: migration.id }));
       await source.revokeFollow({ database: old, follower: migration.id });
@@ -19,7 +20,7 @@ export const endFollowing: Step = {
           ? `${addon.product} on ${source.name} follows no more, and keeps what it had last.`
           : `${addon.product} on ${source.name} had no whole copy when this ended, and is empty.`,
       );
-    }
+    });
   },
 };
 

@@ -1,6 +1,7 @@
 import { databasePairs } from '../databases.js';
 import { orGone } from '../or-gone.js';
 import type { Step } from '../phase.js';
+import { sideBySide } from '../side-by-side.js';
 
 /** The old databases follow the new ones, so that no write is missing there either. */
 export const followBack: Step = {
@@ -8,15 +9,13 @@ export const followBack: Step = {
   async run(context) {
     const { migration, source, destination, log } = context;
     const pairs = await databasePairs(context);
-    await Promise.all(
-      pairs.map(async ({ addon, old, twin }) => {
-        const grant = destination.grantFollow({ database: twin, follower: migration.id });
-        const endpoint = await orGone(grant);
-        if (!endpoint) return log(`${addon.product} was removed from ${destination.name}.`);
-        await source.followBack({ database: old, endpoint });
-        log(`${addon.product} on ${source.name} follows ${destination.name}.`);
-      }),
-    );
+    await sideBySide(pairs, async ({ addon, old, twin }) => {
+      const grant = destination.grantFollow({ database: twin, follower: migration.id });
+      const endpoint = await orGone(grant);
+      if (!endpoint) return log(`${addon.product} was removed from ${destination.name}.`);
+      await source.followBack({ database: old, endpoint });
+      log(`${addon.product} on ${source.name} follows ${destination.name}.`);
+    });
     if (pairs.length === 0) log('The app has no databases.');
   },
 };

@@ -1,5 +1,6 @@
 import { databasePairs } from '../databases.js';
 import type { Step } from '../phase.js';
+import { sideBySide } from '../side-by-side.js';
 
 /** Takes away what the copies of credentials in the databases that came back could still be used for. */
 export const releaseSourceDatabases: Step = {
@@ -7,9 +8,9 @@ export const releaseSourceDatabases: Step = {
   async run(context) {
     const { migration, source, log } = context;
     const pairs = await databasePairs(context);
-    for (const { old } of pairs) {
-      await source.revokeFollow({ database: old, follower: migration.id });
-    }
+    await sideBySide(pairs, ({ old }) =>
+      source.revokeFollow({ database: old, follower: migration.id }),
+    );
     log(`${pairs.length} released.`);
   },
 };

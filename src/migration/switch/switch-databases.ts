@@ -1,6 +1,7 @@
 import { type DatabasePair, databasePairs } from '../databases.js';
 import { orGone } from '../or-gone.js';
 import type { Step } from '../phase.js';
+import { sideBySide } from '../side-by-side.js';
 import type { Way } from './way.js';
 
 /**
@@ -45,11 +46,11 @@ export const switchDatabases = (way: Way): Step => ({
     const [from, to] = [way.from(context), way.to(context)];
     const pairs = await databasePairs(context);
     if (migration.promoting) {
-      await Promise.all(
-        pairs.map((pair) => orGone(to.region.standDown({ database: to.database(pair) }))),
+      await sideBySide(pairs, (pair) =>
+        orGone(to.region.standDown({ database: to.database(pair) })),
       );
     }
-    await Promise.all(pairs.map((pair) => from.region.unfence({ database: from.database(pair) })));
+    await sideBySide(pairs, (pair) => from.region.unfence({ database: from.database(pair) }));
     await remember({ promotingAt: null });
     log(
       `The databases of ${from.region.name} take writes again${migration.promoting ? '; those that were to take over will be copied anew' : ''}.`,
