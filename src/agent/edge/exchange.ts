@@ -18,7 +18,7 @@ const kept = new Agent({ keepAlive: true, timeout: 4_000, maxFreeSockets: 256 })
 /** For those that are not. */
 const single = new PatientAgent();
 
-/** What came of passing a request on. `unreached`: nothing of it was used, it may go elsewhere. */
+/** What came of passing a request on. `unreached`: nothing of it was used, or it may be repeated; it may go elsewhere. */
 export type Outcome = 'answered' | 'unreached' | 'broken';
 
 function isRepeatable({ method, hasBody }: Call): boolean {
@@ -69,7 +69,9 @@ export function exchange(
     upstream.on('error', () => {
       if (isAnswered) return; // how the answer ends is what counts
       stay();
-      const unused = !sent || (isRepeatable(call) && upstream.reusedSocket);
+      // An app that breaks off would do so again; another edge that does has died, or its line has.
+      const isPassing = upstream.reusedSocket || target.token !== null;
+      const unused = !sent || (isRepeatable(call) && isPassing);
       resolve(unused ? 'unreached' : 'broken');
     });
     upstream.once('response', (answer) => {

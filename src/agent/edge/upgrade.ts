@@ -76,7 +76,8 @@ export function upgrade(
     });
     upstream.on('error', () => {
       client.off('close', leave);
-      resolve(connected ? 'broken' : 'unreached');
+      // To ask another edge once more changes nothing; the app has heard of it already.
+      resolve(connected && target.token === null ? 'broken' : 'unreached');
     });
     upstream.once('upgrade', (answer, app, rest) => {
       client.off('close', leave); // from here on, one ends with the other

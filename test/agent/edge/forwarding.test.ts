@@ -129,6 +129,30 @@ describe('the edge that forwards', () => {
     }
   });
 
+  it('asks again where the line breaks before an answer, what may be asked twice', async () => {
+    const [here, there] = [await startEdge(), await startEdge()];
+    const sockets = await startWebSockets();
+    there.edge.setRoute(route([sockets], { forwardToken: 'secret', hostnames: [] }));
+    let isCut = true;
+    let broken = 0;
+    const line = net.createServer((near) => {
+      if (isCut) {
+        broken += 1;
+        return void near.once('data', () => near.destroy());
+      }
+      const far = net.connect(there.port, '127.0.0.1');
+      near.pipe(far).pipe(near);
+    });
+    here.edge.setRoute(route([], { mode: forwardTo(await listen(line)) }));
+    expect((await ask(here.port, demo, { method: 'POST', body: 'abc' })).status).toBe(502);
+    const answers = [ask(here.port, demo), said(here.port, `${upgrade}x`)];
+    await until(() => broken > 4, { ...soon, what: 'both to be asked again' });
+    isCut = false;
+    const [answer, socket] = await Promise.all(answers);
+    expect(answer).toMatchObject({ status: 400, text: 'no socket' }); // by the app
+    expect(socket).toMatch(/^HTTP\/1\.1 101 .*hello/s);
+  });
+
   it('tells the other the address of the client, whatever that says', async () => {
     const [here, there] = [await startEdge(), await startEdge()];
     there.edge.setRoute(
