@@ -431,12 +431,12 @@ function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
   return a.host === b.host && a.port === b.port && a.slot === b.slot && a.password === b.password;
 }
 
-/** Whether a session was refused since the server is not there yet, or not ready (`cannot_connect_now`). */
 /** Whether what failed did so because the database was ending, starting, or not there. */
 function isPassing(error: unknown): boolean {
   return !(error instanceof pg.DatabaseError) || /^57P/.test(error.code ?? '');
 }
 
+/** Whether a session was refused since the server is not there yet, or not ready (`cannot_connect_now`). */
 function isStarting(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : null;
   return code === 'ENOENT' || code === 'ECONNREFUSED' || code === '57P03';
