@@ -40,6 +40,7 @@ export class Lines {
     for (const wire of this.#wires.values()) wire.close();
   }
 
+  /** Nothing of what the server asks is slow to travel: slowness is a short silence here. */
   #control(how: 'cut' | 'silence' | 'slow', region: string): () => void {
     return this.#tampering.cut(region, { refuses: how === 'cut' });
   }

@@ -4,17 +4,17 @@ import type { ClientRequest } from 'node:http';
  * Watches a request get its connection. One that is not there after `patience` ms is given up: where
  * the network is cut, the kernel would go on for minutes, and look ever less often whether it is back.
  * @param connected called when the connection is there, if it comes to that
- * @param settled called then, and when it will not be; once or more often
+ * @param settled called then, and when it will not be; the first call counts
  */
 export function watchConnecting(
   upstream: ClientRequest,
   patience: number,
-  { connected, settled }: { connected: () => void; settled: () => void },
+  { connected, settled }: { connected: () => void; settled: (isThere: boolean) => void },
 ): void {
-  upstream.once('close', settled);
+  upstream.once('close', () => settled(false));
   upstream.once('socket', (socket) => {
     const begin = () => {
-      settled();
+      settled(true);
       connected();
     };
     if (!socket.connecting) return begin();

@@ -233,20 +233,25 @@ export class Edge {
     signal: AbortSignal,
     attempt: (admission: Admission, fresh: boolean) => Promise<Outcome>,
   ): Promise<Outcome> {
-    // Not the time that it is held.
+    // Not the time that it is held, or waits its turn while others are let in.
     let tried = 0;
-    for (let fresh = false; tried <= this.#limits.patience; fresh = true) {
+    for (let fresh = false; ; fresh = true) {
       const admission = await visit.next(signal, { fresh });
+      tried += admission.stalled;
+      if (tried > this.#limits.patience) {
+        admission.settle(false);
+        throw new Refusal(
+          'unavailable',
+          'The application does not accept connections. Look at its logs.',
+        );
+      }
       const begun = performance.now();
-      const outcome = await attempt(admission, fresh).finally(admission.settle);
+      const done = () => admission.settle(false);
+      const outcome = await attempt(admission, fresh).finally(done);
       if (outcome !== 'unreached') return outcome;
       await visit.pause(pause, signal);
       tried += performance.now() - begun;
     }
-    throw new Refusal(
-      'unavailable',
-      'The application does not accept connections. Look at its logs.',
-    );
   }
 
   /** Writes a visit that is over down, if the app wants that and is still there. */

@@ -5,7 +5,7 @@ import { HoldRecord } from './hold-record.js';
 import type { LongLived } from './long-lived.js';
 import type { Backend, Route } from './route.js';
 import { TrafficRecord } from './traffic-record.js';
-import { Turnstile } from './turnstile.js';
+import { type Turn, Turnstile } from './turnstile.js';
 import { type RoomLimits, WaitingRoom } from './waiting-room.js';
 
 /** Where one request goes: to a process of the app, or to another region's edge. */
@@ -14,11 +14,9 @@ export interface Target extends Backend {
   readonly token: string | null;
 }
 
-/** Leave to connect to a target now. */
-export interface Admission {
+/** Leave for one request to go somewhere. */
+export interface Admission extends Turn {
   readonly target: Target;
-  /** To be called when the connection is there, or will not be; once or more often. */
-  readonly settle: () => void;
 }
 
 /** Who wants to be let in. */
@@ -100,9 +98,9 @@ export class Entrance {
     for (;;) {
       const atOnce = this.#isHolding() ? null : this.#next(visitor.wanted);
       const target = atOnce ?? (await this.#wait(signal, visitor));
-      const settle = await this.#turnstile.turn(target);
-      if (!signal.aborted && this.#leadsTo(target)) return { target, settle };
-      settle();
+      const turn = await this.#queue(target, visitor);
+      if (!signal.aborted && this.#leadsTo(target)) return { target, ...turn };
+      turn.settle(false);
       signal.throwIfAborted();
     }
   }
@@ -166,6 +164,17 @@ export class Entrance {
     } catch (error) {
       if (this.#isHolding()) this.#hold.refuse();
       throw error;
+    }
+  }
+
+  /** Waits for its turn to connect. */
+  async #queue(target: Target, visitor: Visitor): Promise<Turn> {
+    if (this.#turnstile.isOpen(target)) return this.#turnstile.turn(target);
+    const leave = this.#enter(visitor);
+    try {
+      return await this.#turnstile.turn(target);
+    } finally {
+      leave();
     }
   }
 

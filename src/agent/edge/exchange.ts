@@ -3,7 +3,7 @@ import { watchConnecting } from './connecting.js';
 import type { Admission } from './entrance.js';
 import { EventStream, isEventStream } from './event-stream.js';
 import { requestHeaders, trailersOf } from './headers.js';
-import { type Call, mayHaveContent } from './inbound.js';
+import { type Call, isRepeatable, mayHaveContent } from './inbound.js';
 import type { EdgeLimits } from './limits.js';
 import { PatientAgent } from './patient-socket.js';
 import { watchBody } from './slow-body.js';
@@ -20,10 +20,6 @@ const single = new PatientAgent();
 
 /** What came of passing a request on. `unreached`: nothing of it was used, or it may be repeated; it may go elsewhere. */
 export type Outcome = 'answered' | 'unreached' | 'broken';
-
-function isRepeatable({ method, hasBody }: Call): boolean {
-  return ['GET', 'HEAD', 'OPTIONS'].includes(method) && !hasBody;
-}
 
 /**
  * Passes one request to a target, and its answer back, both as they come. The body of the request

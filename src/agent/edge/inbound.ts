@@ -18,6 +18,11 @@ export interface Inbound {
   readonly connection: Connection;
 }
 
+/** Whether a request may be sent twice when nobody knows what became of it (RFC 9110, section 9.2.2). */
+export function isRepeatable({ method, hasBody }: Inbound): boolean {
+  return ['GET', 'HEAD', 'OPTIONS'].includes(method) && !hasBody;
+}
+
 /** What a request came by. */
 export interface Connection {
   readonly isSecure: boolean;

@@ -5,7 +5,7 @@ import { watchConnecting } from './connecting.js';
 import type { Admission } from './entrance.js';
 import type { Outcome } from './exchange.js';
 import { requestHeaders, responseHeaders } from './headers.js';
-import type { Inbound } from './inbound.js';
+import { type Inbound, isRepeatable } from './inbound.js';
 import type { EdgeLimits } from './limits.js';
 import { PlainRelay } from './plain-relay.js';
 import type { Visit } from './visit.js';
@@ -76,8 +76,9 @@ export function upgrade(
     });
     upstream.on('error', () => {
       client.off('close', leave);
-      // To ask another edge once more changes nothing; the app has heard of it already.
-      resolve(connected && target.token === null ? 'broken' : 'unreached');
+      // As for other requests: what another edge broke off may be asked again.
+      const isPassing = isRepeatable(change.request) && target.token !== null;
+      resolve(connected && !isPassing ? 'broken' : 'unreached');
     });
     upstream.once('upgrade', (answer, app, rest) => {
       client.off('close', leave); // from here on, one ends with the other

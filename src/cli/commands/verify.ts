@@ -24,7 +24,7 @@ export const verify = new Command('verify')
   .option(
     '--pause <seconds>',
     'between one act and the next, while clients write',
-    countUpTo(86_400),
+    countUpTo(86_400, 0),
     0,
   )
   .option(

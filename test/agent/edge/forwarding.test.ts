@@ -33,6 +33,23 @@ const forwardTo = (port: number): EdgeMode => ({
 });
 const upgrade = `GET /ws HTTP/1.1\r\nHost: ${demo}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
 
+/** A process that answers `here`, stopped, with as many connections as may wait for it: it is silent to others. */
+async function startSilent() {
+  const script = `
+    const server = require('node:http').createServer((_, response) => response.end('here'));
+    server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(server.address().port));
+  `;
+  const silent = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  cleanUp.push(() => silent.kill('SIGKILL'));
+  const [line] = await once(silent.stdout, 'data');
+  const port = Number(String(line));
+  silent.kill('SIGSTOP');
+  const fillers = Array.from({ length: 8 }, () => net.connect(port, '127.0.0.1'));
+  cleanUp.push(() => fillers.map((filler) => filler.destroy()));
+  await once(fillers[0] ?? silent, 'connect');
+  return { silent, port };
+}
+
 describe('the edge that forwards', () => {
   it('has requests of every method wait while the other edge is away, unread', async () => {
     const here = await startEdge();
@@ -102,21 +119,7 @@ describe('the edge that forwards', () => {
 
   it('tries again where nothing comes back, as when the network is cut', async () => {
     const here = await startEdge({ connect: 200 });
-    // Stopped, and with as many connections as may wait for it, it is silent to others.
-    const script = `
-      const server = require('node:http').createServer((_, response) => response.end('here'));
-      server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(server.address().port));
-    `;
-    const silent = spawn(process.execPath, ['-e', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    cleanUp.push(() => silent.kill('SIGKILL'));
-    const [line] = await once(silent.stdout, 'data');
-    const port = Number(String(line));
-    silent.kill('SIGSTOP');
-    const fillers = Array.from({ length: 8 }, () => net.connect(port, '127.0.0.1'));
-    cleanUp.push(() => fillers.map((filler) => filler.destroy()));
-    await once(fillers[0] ?? silent, 'connect');
+    const { silent, port } = await startSilent();
     here.edge.setRoute(route([], { mode: forwardTo(port) }));
     const waiting = [ask(here.port, demo), ask(here.port, demo, { method: 'POST', body: 'abc' })];
     // Another whose patience is as long as it takes to try a few times.
@@ -127,6 +130,18 @@ describe('the edge that forwards', () => {
     for (const answer of await Promise.all(waiting)) {
       expect([answer.status, answer.text]).toEqual([200, 'here']);
     }
+  });
+
+  it('bounds how many wait their turn where nothing comes back, and for how long', async () => {
+    const here = await startEdge({ connect: 100, patience: 300, waiting: 100 });
+    const { port } = await startSilent();
+    here.edge.setRoute(route([], { mode: forwardTo(port) }));
+    const all = await Promise.all(Array.from({ length: 200 }, () => ask(here.port, demo)));
+    expect(all.map(({ status }) => status)).toEqual(Array(200).fill(503));
+    // 64 were trying to connect, and 100 waited.
+    const refused = all.filter(({ text }) => text.includes('Too many')).length;
+    expect(refused).toBeGreaterThanOrEqual(36);
+    expect(refused).toBeLessThan(200);
   });
 
   it('asks again where the line breaks before an answer, what may be asked twice', async () => {

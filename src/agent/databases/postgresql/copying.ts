@@ -41,6 +41,6 @@ export class Copying {
 }
 
 /** The classes of SQLSTATE that trying again does not change: wrong credentials, features, syntax. */
-function isRefusedForGood(error: unknown): boolean {
+export function isRefusedForGood(error: unknown): boolean {
   return error instanceof pg.DatabaseError && /^(28|0A|42)/.test(error.code ?? '');
 }

@@ -1,6 +1,6 @@
 import { access, rm } from 'node:fs/promises';
 import pRetry from 'p-retry';
-import pg from 'pg';
+import type pg from 'pg';
 import { databaseAccount } from '../../../postgresql/account.js';
 import { copyCluster } from '../../../postgresql/base-backup.js';
 import type { Binaries } from '../../../postgresql/binaries.js';
@@ -15,7 +15,7 @@ import { writeJsonFile } from '../../../shared/json-file.js';
 import type { Logger } from '../../../shared/logging.js';
 import { until } from '../../../shared/until.js';
 import type { Database } from '../product.js';
-import { Copying } from './copying.js';
+import { Copying, isRefusedForGood } from './copying.js';
 import { inspectCluster } from './inspect.js';
 import {
   allStream,
@@ -47,7 +47,7 @@ import {
 const keepsUp = 16 * 1024 * 1024;
 
 /** How long a database that crashes is started and asked again for a change, in milliseconds. */
-const crashesPatience = 60_000;
+const comebackPatience = 60_000;
 
 /** How long a primary that is to end waits for its followers, in milliseconds. */
 const followersPatience = 5_000;
@@ -153,12 +153,10 @@ export class PostgresqlDatabase implements Database {
     };
     if (!known) await this.#write({ grants: [...grants, grant] });
     const own = this.#record.grants.map(({ name }) => name);
-    await this.#running(() =>
-      this.#query(async (client) => {
-        await dropForeignGrants(client, own);
-        await createGrant(client, grant);
-      }),
-    );
+    await this.#insist(async (client) => {
+      await dropForeignGrants(client, own);
+      await createGrant(client, grant);
+    });
     await this.#configure();
     await this.#cluster.reload();
     return {
@@ -178,7 +176,7 @@ export class PostgresqlDatabase implements Database {
     if (this.#record.role === 'primary' && !this.#record.fenced) {
       // The follower's role and slot, and roles that came along from a former primary.
       const kept = grants.map(({ name }) => name);
-      await this.#running(() => this.#query((client) => dropForeignGrants(client, kept)));
+      await this.#insist((client) => dropForeignGrants(client, kept));
     }
     await this.#write({ grants });
     if (await this.#cluster.exists()) await this.#configure();
@@ -226,10 +224,7 @@ export class PostgresqlDatabase implements Database {
   }
 
   async flush(signal?: AbortSignal): Promise<void> {
-    await this.#running(
-      () => this.#query((client) => client.query('CHECKPOINT'), { signal }),
-      signal,
-    );
+    await this.#insist((client) => client.query('CHECKPOINT'), signal);
   }
 
   async position(): Promise<string> {
@@ -287,7 +282,7 @@ export class PostgresqlDatabase implements Database {
     if (!this.#record.following?.copied) {
       throw Refusal.conflict('role', 'Only a follower with a whole copy can be promoted.');
     }
-    await this.#running(() => this.#query(promoteFollower, { signal }), signal);
+    await this.#insist(promoteFollower, signal);
     await this.#write({ role: 'primary', following: null });
   }
 
@@ -395,16 +390,16 @@ export class PostgresqlDatabase implements Database {
     }
   }
 
-  /** Has something done in a running database: one that crashes meanwhile is started and asked again. */
-  async #running(work: () => Promise<unknown>, signal?: AbortSignal): Promise<void> {
+  /** Has something done by a database that may crash meanwhile: it is started and asked again. */
+  async #insist(use: (client: pg.Client) => Promise<unknown>, signal?: AbortSignal): Promise<void> {
     const attempt = async () => {
       await this.tend();
-      await work();
+      await this.#query(use, { signal });
     };
     await pRetry(attempt, {
       ...{ retries: Number.POSITIVE_INFINITY, minTimeout: 50, maxTimeout: 500 },
-      maxRetryTime: crashesPatience,
-      shouldRetry: ({ error }) => !this.#record.fenced && isPassing(error),
+      maxRetryTime: comebackPatience,
+      shouldRetry: ({ error }) => !this.#record.fenced && !isRefusedForGood(error),
       ...(signal && { signal }),
     });
   }
@@ -429,11 +424,6 @@ async function exists(path: string): Promise<boolean> {
 
 function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
   return a.host === b.host && a.port === b.port && a.slot === b.slot && a.password === b.password;
-}
-
-/** Whether what failed did so because the database was ending, starting, or not there. */
-function isPassing(error: unknown): boolean {
-  return !(error instanceof pg.DatabaseError) || /^57P/.test(error.code ?? '');
 }
 
 /** Whether a session was refused since the server is not there yet, or not ready (`cannot_connect_now`). */
