@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { judge } from '../../src/dev/verify/judgement.js';
 import { readEntries } from '../../src/dev/verify/read-entries.js';
 import { startEmbeddedPostgresql } from '../../src/server/embedded-postgresql.js';
+import { installExample } from '../examples.js';
 import { lineOf } from './in-words.js';
 import { ChaosRun, type RunReport } from './run.js';
 import { World } from './world.js';
@@ -34,10 +35,10 @@ const dir = await mkdtemp(join(tmpdir(), 'godwit-chaos-'));
 const postgresql = await startEmbeddedPostgresql(dir);
 const reports: RunReport[] = [];
 let world: World | null = null;
-const open = () => World.make({ url: postgresql.url, drop: async () => undefined });
 try {
   say(`${runs} runs, from seed ${first} on`);
-  world = await open();
+  const ledger = await installExample('ledger', dir);
+  world = await World.make({ url: postgresql.url, drop: async () => undefined }, ledger);
   for (let seed = first; seed < first + runs; seed += 1) {
     const report = await Promise.race([new ChaosRun(world, seed).perform(), interrupted]);
     reports.push(report);

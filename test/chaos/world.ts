@@ -19,7 +19,6 @@ import {
 import { until } from '../../src/shared/until.js';
 import { Tampering } from '../api/tampering.js';
 import type { Database } from '../database.js';
-import { installed } from '../e2e/installed.js';
 import { runPieces } from '../e2e/run-pieces.js';
 import { Lines } from './lines.js';
 import type { Fault, Line, Victim } from './plan.js';
@@ -58,15 +57,15 @@ export class World {
     this.pieces = parts.pieces;
   }
 
-  static async make(database: Database): Promise<World> {
+  /** @param ledger folder of the example, with its packages */
+  static async make(database: Database, ledger: string): Promise<World> {
     const tampering = new Tampering();
-    const [pieces, witness, folder] = await Promise.all([
+    const [pieces, witness] = await Promise.all([
       runPieces(tampering, database, { server: ['--requests-per-minute', '100000'] }),
       Witness.listen(),
-      installed('ledger'),
     ]);
     const world = new World({ tampering, lines: new Lines(tampering), witness, pieces });
-    await world.#deploy(folder);
+    await world.#deploy(ledger);
     return world;
   }
 

@@ -1,13 +1,11 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
 import { chmod, cp, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import pg from 'pg';
 import { request } from 'undici';
-import { expect } from 'vitest';
+import { expect, inject } from 'vitest';
 import { z } from 'zod';
 import type { MigrationJson } from '../../src/api/region-migrations/presenter.js';
 import { ApiClient } from '../../src/client/api-client.js';
@@ -199,23 +197,6 @@ export async function deployBirdLog(
   return app;
 }
 
-let installed: Promise<string> | undefined;
-
-/** The example with its packages, so that not every deployment installs them. A copy a process. */
-function installedBirdLog(): Promise<string> {
-  installed ??= (async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'godwit-bird-log-'));
-    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-    await cp(birdLog, folder, { recursive: true });
-    await promisify(execFile)('npm', ['ci', '--omit=dev', '--no-audit', '--no-fund'], {
-      cwd: folder,
-    });
-    await rm(join(folder, 'package-lock.json')); // with it, the packages would be left out
-    return folder;
-  })();
-  return installed;
-}
-
 export class TestApp {
   constructor(
     readonly stage: Ground,
@@ -231,7 +212,7 @@ export class TestApp {
   async deploy(files: Record<string, string>, client = this.client): Promise<void> {
     const folder = await mkdtemp(join(tmpdir(), 'godwit-source-'));
     try {
-      await cp(await installedBirdLog(), folder, { recursive: true });
+      await cp(join(inject('examples'), 'bird-log'), folder, { recursive: true });
       for (const [file, text] of Object.entries(files)) await writeFile(join(folder, file), text);
       const id = await client.deploy(this.name, packFolder(folder));
       const { status, output } = await until(

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { lineOf } from '../../chaos/in-words.js';
 import { ChaosRun } from '../../chaos/run.js';
 import { World } from '../../chaos/world.js';
@@ -6,7 +7,7 @@ import { createDatabase } from '../../database.js';
 
 let world: World;
 beforeAll(async () => {
-  world = await World.make(await createDatabase());
+  world = await World.make(await createDatabase(), join(inject('examples'), 'ledger'));
 });
 afterAll(() => world?.close());
 
