@@ -280,7 +280,7 @@ export class ChaosRun {
     );
     const isOfThisRun = ({ client, number }: Witnessed) => number > (written.get(client) ?? 0);
     const attempted = reports.flatMap((one) => one.attempted);
-    const found = judge(attempted, witnessed.filter(isOfThisRun), entries);
+    const found = judge(attempted, witnessed.filter(isOfThisRun), entries.filter(isOfThisRun));
     this.#findings.push(
       ...found.lost.map((one) => `lost: ${one}`),
       ...found.doubled,
