@@ -1,7 +1,6 @@
 import { access, rm } from 'node:fs/promises';
 import pRetry from 'p-retry';
 import type pg from 'pg';
-import { databaseAccount } from '../../../postgresql/account.js';
 import { copyCluster } from '../../../postgresql/base-backup.js';
 import type { Binaries } from '../../../postgresql/binaries.js';
 import { Cluster, type SessionOptions } from '../../../postgresql/cluster.js';
@@ -313,7 +312,7 @@ export class PostgresqlDatabase implements Database {
     this.#copying ??= new Copying(async (signal, onProgress) => {
       await this.#cluster.wipe();
       await this.#cluster.makeDataFolder();
-      await copyCluster(endpoint, this.#cluster.data, databaseAccount(), onProgress, signal);
+      await copyCluster(endpoint, this.#cluster.data, this.#cluster.account, onProgress, signal);
       await this.#cluster.sync();
       signal.throwIfAborted();
       await this.#cluster.writeFile('standby.signal', '');
