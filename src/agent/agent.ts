@@ -18,6 +18,7 @@ import { Shelf } from './apps/shelf.js';
 import { Traffic } from './apps/traffic.js';
 import { Sources } from './builds/sources.js';
 import { Databases } from './databases/databases.js';
+import { findInfluxd, Influxdb } from './databases/influxdb/influxdb.js';
 import { Postgresql } from './databases/postgresql/postgresql.js';
 import { Edge } from './edge/edge.js';
 import { ownCertificate } from './edge/own-certificate.js';
@@ -82,7 +83,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   );
   const databases = new Databases({
     dir: join(dir, 'databases'),
-    products: [new Postgresql({ majors, address: host, logger })],
+    products: [
+      new Postgresql({ majors, address: host, logger }),
+      new Influxdb({ influxd: await findInfluxd(), address: host, logger }),
+    ],
     logger,
   });
   const shelf = new Shelf(join(dir, 'apps'));

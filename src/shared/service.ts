@@ -154,14 +154,14 @@ export class Service {
   /**
    * Starts a program as the account, its output going to the log. The account may not be able to walk
    * the path to the data folder (somewhere below a private folder), so the folder is handed over
-   * opened, as descriptor 3.
+   * opened, as descriptor 3, and worked in: that is what it is found by when nobody wrote it down.
    */
   async #spawn(program: string, args: readonly string[], data: string): Promise<ChildProcess> {
     const folder = await open(data, 'r');
     const log = await open(this.#log, 'a', 0o600);
     try {
       const child = spawn(program, args, {
-        cwd: '/',
+        cwd: dataFolder,
         detached: true,
         stdio: ['ignore', log.fd, log.fd, folder.fd],
         env: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', TZ: 'UTC' },
