@@ -333,7 +333,6 @@ export const move = z.discriminatedUnion('kind', [
    */
   z.object({ kind: z.literal('offline'), rest: z.number() }),
 ]);
-export type Move = z.infer<typeof move>;
 
 /** A database as the engine sees it, whatever the product. */
 export const inspection = z.object({

@@ -209,6 +209,7 @@ export class OfflineDatabase implements Database {
     const { signal } = this.#waiting;
     await until(isThere, { timeout, every: 20, signal, what: 'the copy' }).catch((error) => {
       if (error instanceof Refusal) throw error;
+      if (signal.aborted) throw signal.reason;
       const what = `The database was not copied up to ${position}: ${messageOf(error)}.`;
       throw new Refusal('unavailable', what);
     });

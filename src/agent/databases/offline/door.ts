@@ -12,7 +12,7 @@ import { z } from 'zod';
 import { isMissing, messageOf, Refusal, statusOf } from '../../../shared/errors.js';
 import type { Logger } from '../../../shared/logging.js';
 import type { Certificate } from '../../../shared/self-signed.js';
-import { type Lasts, type Listing, listFolder, listing, sizeOf } from './listing.js';
+import { insidePath, type Lasts, type Listing, listFolder, listing, sizeOf } from './listing.js';
 import type { Grant } from './record.js';
 
 /** What a follower fetches: what can be had while the primary is up, or all of a fenced one. */
@@ -28,7 +28,7 @@ export const inventory = listing.extend({
 export type Inventory = z.infer<typeof inventory>;
 
 /** What is wanted of it: an archive of files that it had at that position. */
-const order = z.object({ position: z.string().nullable(), paths: z.array(z.string()) });
+const order = z.object({ position: z.string().nullable(), paths: z.array(insidePath) });
 export type Order = z.infer<typeof order>;
 
 /** A list of files is never this large, in bytes. */
@@ -116,9 +116,9 @@ export class Door {
         const had = part === 'whole' ? await this.#all(position) : await this.#linkAhead(aside);
         return void response.end(JSON.stringify(had));
       }
-      const { paths, ...wanted } = order.parse(await readJson(request));
+      const wanted = await readOrder(request);
       if (wanted.position !== position) throw Refusal.conflict('fence', 'It was fenced anew.');
-      await pipeline(archive(part === 'whole' ? this.#data : aside, paths), response);
+      await pipeline(archive(part === 'whole' ? this.#data : aside, wanted.paths), response);
       if (part === 'ahead') await rm(aside, { recursive: true, force: true });
     } catch (error) {
       this.#parts.logger.warn({ err: error }, 'a follower was not given what it asked for');
@@ -171,14 +171,19 @@ function partOf(url: string | undefined): Part {
   throw Refusal.notFound('Part', 'There is only /ahead and /whole.');
 }
 
-/** @throws Refusal `too-large` */
-async function readJson(request: IncomingMessage): Promise<unknown> {
+/** @throws Refusal `too-large`, `bad-request` */
+async function readOrder(request: IncomingMessage): Promise<Order> {
   let taken = 0;
   request.on('data', (chunk: Buffer) => {
     taken += chunk.length;
     if (taken > mostText) request.destroy(new Refusal('too-large', 'That is too much.'));
   });
-  return json(request);
+  const { success, data } = order.safeParse(await json(request));
+  if (success) return data;
+  throw new Refusal(
+    'bad-request',
+    'An order is {"position", "paths"}; paths stay in their folder.',
+  );
 }
 
 /** The prefix keeps a name that begins with `@` from being taken for an archive. */

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { isMissing } from '../../../shared/errors.js';
 
 /** A path that stays in its folder. */
-const insidePath = z
+export const insidePath = z
   .string()
   .refine(
     (path) => path !== '' && !posix.isAbsolute(path) && !path.split('/').includes('..'),
