@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -94,6 +95,27 @@ function installCurl() {
   installDebianPackage('curl', 'for tests of the documented command lines');
 }
 
+/** Tests move databases that can be copied only while they are stopped. */
+function installInfluxdb() {
+  if (existsSync('/usr/bin/influxd')) return;
+  if (!mayInstallDebianPackages()) {
+    say('this host has no influxd, which tests of InfluxDB need: install InfluxDB 1.x');
+    return;
+  }
+  // The program is wanted, a running database of the system is not, today or after a restart.
+  keepFromStarting('influxdb');
+  installDebianPackage('influxdb', 'for tests of InfluxDB');
+}
+
+/** As systemd's "mask" does, which is not there to be asked everywhere. */
+function keepFromStarting(unit) {
+  const folder = '/etc/systemd/system';
+  mkdirSync(folder, { recursive: true });
+  if (!existsSync(join(folder, `${unit}.service`))) {
+    symlinkSync('/dev/null', join(folder, `${unit}.service`));
+  }
+}
+
 function mayInstallDebianPackages() {
   return process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
 }
@@ -111,4 +133,5 @@ compile();
 if (process.argv.includes('--tests')) {
   installSecondPostgresql();
   installCurl();
+  installInfluxdb();
 }
