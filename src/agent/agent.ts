@@ -20,6 +20,8 @@ import { Sources } from './builds/sources.js';
 import { Databases } from './databases/databases.js';
 import { findInfluxd, Influxdb } from './databases/influxdb/influxdb.js';
 import { Postgresql } from './databases/postgresql/postgresql.js';
+import { findRedis } from './databases/redis/binaries.js';
+import { Redis } from './databases/redis/redis.js';
 import { Edge } from './edge/edge.js';
 import { ownCertificate } from './edge/own-certificate.js';
 import { buildHttp } from './http.js';
@@ -86,6 +88,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     products: [
       new Postgresql({ majors, address: host, logger }),
       new Influxdb({ influxd: await findInfluxd(), address: host, logger }),
+      new Redis({ programs: await findRedis(), address: host, logger }),
     ],
     logger,
   });

@@ -66,10 +66,10 @@ export class Databases implements Does<DatabaseVerbName> {
     );
   }
 
-  /** What the host has the programs for. */
+  /** What the host has at least one version of. */
   async offers(): Promise<Offer[]> {
-    const offers = await Promise.all(this.#products.map((product) => product.offer()));
-    return offers.filter(({ versions }) => versions.length > 0);
+    const all = await Promise.all(this.#products.map((product) => product.offer()));
+    return all.filter(({ versions }) => versions.length > 0);
   }
 
   /** @throws Refusal `invalid` when the region does not offer the product or version */
