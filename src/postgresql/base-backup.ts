@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Account } from '../shared/account.js';
+import type { CopyProgress } from '../shared/copy-progress.js';
 import { Unpacking } from './unpack.js';
 
 /** Where to copy from, and the credential for it. */
@@ -10,11 +11,6 @@ export interface CopySource {
   readonly password: string;
   /** The certificate that the server must show, in PEM. */
   readonly certificate: string;
-}
-
-export interface CopyProgress {
-  readonly copied: number;
-  readonly total: number;
 }
 
 /** What `pg` calls of a query while it runs; it emits these to whatever was submitted. */
