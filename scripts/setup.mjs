@@ -92,6 +92,12 @@ const ofTheHost = [
     services: ['redis-server'],
   },
   {
+    what: 'MariaDB',
+    isThere: hasPrograms('/usr/sbin/mariadbd', '/usr/bin/mariadb-backup'),
+    packages: ['mariadb-server', 'mariadb-backup'],
+    services: ['mariadb'],
+  },
+  {
     what: 'InfluxDB',
     isThere: hasPrograms('/usr/bin/influxd'),
     packages: ['influxdb'],

@@ -1,9 +1,12 @@
 import pRetry, { AbortError } from 'p-retry';
-import type { Following } from '../../region/model.js';
+import type { CopyProgress } from '../../shared/copy-progress.js';
 import { messageOf } from '../../shared/errors.js';
 
-/** How far a copy is, in bytes. */
-export type CopyProgress = Pick<Following, 'copied' | 'total'>;
+/** Copies from the beginning; the copy is whole when it returns. */
+export type Copy = (
+  signal: AbortSignal,
+  onProgress: (progress: CopyProgress) => void,
+) => Promise<void>;
 
 /** A copy in the background, tried again a few times when it breaks off. */
 export class Copying {
@@ -15,20 +18,14 @@ export class Copying {
   readonly ended: Promise<void>;
   readonly #cancel = new AbortController();
 
-  /**
-   * @param copy copies from the beginning; the copy is whole when it returns
-   * @param isFinal whether trying again would not change that error
-   */
-  constructor(
-    copy: (signal: AbortSignal, onProgress: (progress: CopyProgress) => void) => Promise<void>,
-    isFinal: (error: unknown) => boolean,
-  ) {
+  /** @param isRefusedForGood whether trying again would not help */
+  constructor(copy: Copy, isRefusedForGood: (error: unknown) => boolean) {
     const { signal } = this.#cancel;
     const attempt = () =>
       copy(signal, (progress) => {
         this.progress = progress;
       }).catch((error) => {
-        throw isFinal(error) ? new AbortError(messageOf(error)) : error;
+        throw isRefusedForGood(error) ? new AbortError(messageOf(error)) : error;
       });
     this.ended = pRetry(attempt, { retries: 10, minTimeout: 200, maxTimeout: 5_000, signal })
       .catch((error) => {
