@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { until } from '../../src/shared/until.js';
 import { InfluxdbClient } from '../agent/databases/influxdb-client.js';
 import { describeSteps, inventory, Stage, type TestApp } from './stage.js';
 
@@ -73,4 +74,23 @@ it('moves an app with a database that cannot be followed, and brings it back, wi
   expect(back.lost).toEqual([]);
   expect((await traffic.stop()).failures).toEqual([]);
   expect(await inventory(stage, stage.destination.name)).toEqual(before);
+
+  // Once more, with what copies dying while it does.
+  const next = await app.createMigration();
+  await app.runTo(next, 'data');
+  await app.client.runMigration('metering', next, 'finalize');
+  await until(
+    async () => {
+      const { steps } = await app.client.migration('metering', next);
+      return steps.some(({ name }) => name === 'Switch the databases');
+    },
+    { timeout: 30_000, every: 5, what: 'the switch' },
+  );
+  await stage.kill(stage.destination.name);
+  await stage.kill(stage.source.name);
+  const again = await app.settled(next);
+  expect(again, describeSteps(again)).toMatchObject({ status: 'done' });
+  const last = await metered(app, stage.destination.name);
+  expect(last.count).toBeGreaterThan(back.count);
+  expect(last.lost).toEqual([]);
 }, 120_000);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { serviceAccount } from '../../src/shared/account.js';
 import { workingIn } from '../../src/shared/processes.js';
-import { dataFolder, Service } from '../../src/shared/service.js';
+import { Service } from '../../src/shared/service.js';
 import { until } from '../../src/shared/until.js';
 
 /** Works in its data folder, as servers do, and does nothing. */
@@ -14,8 +14,7 @@ class Sleeper extends Service {
   }
 
   async launch() {
-    const command = `cd ${dataFolder} && echo in && exec sleep 1000`;
-    const started = await this.launchProcess('/bin/sh', ['-c', command]);
+    const started = await this.launchProcess('/bin/sh', ['-c', 'echo in && exec sleep 1000']);
     await until(async () => (await this.lastLogLines()).includes('in'), {
       timeout: 5_000,
       every: 5,

@@ -269,21 +269,21 @@ describe('InfluxDB', () => {
     expect((await ask('ahead', { password: 'guessed' })).statusCode).toBe(401);
     expect((await ask('elsewhere')).statusCode).toBe(404);
     expect((await ask('whole')).statusCode).toBe(409);
-    const paths = ['../influxdb.json'];
-    const theft = await ask('ahead', { body: JSON.stringify({ position: null, paths }) });
+    const files = [{ path: '../influxdb.json', size: 1 }];
+    const theft = await ask('ahead', { body: JSON.stringify({ position: null, files }) });
     expect(theft.statusCode).toBe(400);
 
     const position = await here.databases.fence({ database: old });
     const had = inventory.parse(await (await ask('whole')).body.json());
     expect(had.position).toBe(position);
-    const order = { position, paths: had.files.map(({ path }) => path) };
+    const order = { position, files: had.files };
     const stale = { ...order, position: newId() };
     expect((await ask('whole', { body: JSON.stringify(stale) })).statusCode).toBe(409);
-    const archive = await ask('whole', { body: JSON.stringify(order) });
-    expect(archive.statusCode).toBe(200);
+    const contents = await ask('whole', { body: JSON.stringify(order) });
+    expect(contents.statusCode).toBe(200);
     // What is read of it from now on could be changing.
     await here.databases.unfence({ database: old });
-    await expect(archive.body.bytes()).rejects.toThrow();
+    await expect(contents.body.bytes()).rejects.toThrow();
     await here.databases.revokeFollow({ database: old, follower });
     await expect(ask('ahead')).rejects.toThrow();
   });

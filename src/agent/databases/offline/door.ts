@@ -4,15 +4,13 @@ import { link, mkdir, rm } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { dirname, join } from 'node:path';
-import { Readable } from 'node:stream';
-import { json } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import { create } from 'tar';
 import { z } from 'zod';
 import { isMissing, messageOf, Refusal, statusOf } from '../../../shared/errors.js';
 import type { Logger } from '../../../shared/logging.js';
 import type { Certificate } from '../../../shared/self-signed.js';
-import { insidePath, type Lasts, type Listing, listFolder, listing, sizeOf } from './listing.js';
+import { readContents } from './contents.js';
+import { fileEntry, type Lasts, type Listing, listFolder, listing, sizeOf } from './listing.js';
 import type { Grant } from './record.js';
 
 /** What a follower fetches: what can be had while the primary is up, or all of a fenced one. */
@@ -27,11 +25,14 @@ export const inventory = listing.extend({
 });
 export type Inventory = z.infer<typeof inventory>;
 
-/** What is wanted of it: an archive of files that it had at that position. */
-const order = z.object({ position: z.string().nullable(), paths: z.array(insidePath) });
+/** What is wanted of it: the contents of files as it had them at that position. */
+const order = z.object({
+  position: z.string().nullable(),
+  files: z.array(fileEntry.pick({ path: true, size: true })).readonly(),
+});
 export type Order = z.infer<typeof order>;
 
-/** A list of files is never this large, in bytes. */
+/** A list of files is never this long, in characters. */
 const mostText = 256 * 1024 * 1024;
 
 export interface DoorParts {
@@ -118,11 +119,12 @@ export class Door {
       }
       const wanted = await readOrder(request);
       if (wanted.position !== position) throw Refusal.conflict('fence', 'It was fenced anew.');
-      await pipeline(archive(part === 'whole' ? this.#data : aside, wanted.paths), response);
+      const contents = readContents(part === 'whole' ? this.#data : aside, wanted.files);
+      await pipeline(contents, response);
       if (part === 'ahead') await rm(aside, { recursive: true, force: true });
     } catch (error) {
       this.#parts.logger.warn({ err: error }, 'a follower was not given what it asked for');
-      // An archive that was begun must not look like a whole one.
+      // What was begun must not look whole.
       if (response.headersSent) return void response.destroy();
       response.statusCode = error instanceof Refusal ? statusOf[error.kind] : 500;
       response.end(error instanceof Refusal ? messageOf(error) : '');
@@ -173,25 +175,23 @@ function partOf(url: string | undefined): Part {
 
 /** @throws Refusal `too-large`, `bad-request` */
 async function readOrder(request: IncomingMessage): Promise<Order> {
-  let taken = 0;
-  request.on('data', (chunk: Buffer) => {
-    taken += chunk.length;
-    if (taken > mostText) request.destroy(new Refusal('too-large', 'That is too much.'));
-  });
-  const { success, data } = order.safeParse(await json(request));
+  let text = '';
+  for await (const piece of request.setEncoding('utf8')) {
+    text += piece;
+    if (text.length > mostText) throw new Refusal('too-large', 'That is too much.');
+  }
+  const { success, data } = order.safeParse(parseJson(text));
   if (success) return data;
-  throw new Refusal(
-    'bad-request',
-    'An order is {"position", "paths"}; paths stay in their folder.',
-  );
+  const form = '{"position", "files"}; paths stay in their folder';
+  throw new Refusal('bad-request', `An order is ${form}.`);
 }
 
-/** The prefix keeps a name that begins with `@` from being taken for an archive. */
-function archive(folder: string, paths: readonly string[]): Readable {
-  const named = paths.map((path) => `./${path}`);
-  return Readable.from(
-    create({ cwd: folder, portable: true, noDirRecurse: true, strict: true }, named),
-  );
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // no order either
+  }
 }
 
 function digest(text: string): Buffer {

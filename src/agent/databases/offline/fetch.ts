@@ -1,21 +1,16 @@
-import { chown, link, mkdir, open, rm, stat } from 'node:fs/promises';
+import { chown, link, mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { extract } from 'tar';
 import { Agent, type Dispatcher, request } from 'undici';
 import type { Account } from '../../../shared/account.js';
 import type { CopyProgress } from '../../../shared/copy-progress.js';
 import { Refusal } from '../../../shared/errors.js';
+import { writeContents } from './contents.js';
 import { type Inventory, inventory, type Order, type Part } from './door.js';
 import { compareFiles, type FileEntry, type Lasts, listFolder, sizeOf } from './listing.js';
 import type { Endpoint } from './record.js';
 
 /** How long a primary's host may say nothing, in milliseconds. */
 const silence = 60_000;
-
-/** How many files the disk is asked to keep at once. */
-const atOnce = 8;
 
 /** Where a copy goes, and what is there that need not be fetched. */
 export interface FetchInto {
@@ -51,21 +46,14 @@ export async function fetchPart(
     const wanted = await reuse(has, into);
     let copied = total - sizeOf(wanted);
     onProgress({ copied, total });
-    const counting = new Transform({
-      transform(chunk: Buffer, _, done) {
-        // What an archive adds to its files is little; a copy is not said to be more than whole.
-        copied = Math.min(total, copied + chunk.length);
-        onProgress({ copied, total });
-        done(null, chunk);
-      },
-    });
     if (wanted.length > 0) {
-      const paths = wanted.map(({ path }) => path);
-      const archive = await primary.archive(part, { position: has.position, paths });
-      await pipeline(archive, counting, unpack(into), { signal });
+      const order = { position: has.position, files: wanted };
+      const contents = counted(await primary.contents(part, order), (count) => {
+        copied += count;
+        onProgress({ copied, total });
+      });
+      await writeContents(contents, into.folder, wanted, into.owner);
     }
-    await keep(wanted, into.folder);
-    onProgress({ copied: total, total });
     return has;
   } finally {
     await primary.leave();
@@ -97,33 +85,14 @@ async function makeFolder(path: string, owner: Account | null): Promise<void> {
   if (owner) await chown(path, owner.uid, owner.gid);
 }
 
-function unpack({ folder, owner }: FetchInto) {
-  return extract({ cwd: folder, noMtime: true, strict: true, ...owner });
-}
-
-/**
- * Has the disk keep what came. Only then is a file given the time by which it is told to be the
- * same as the primary's: one that was cut short never is.
- */
-async function keep(files: readonly FileEntry[], folder: string): Promise<void> {
-  const left = [...files];
-  const worker = async () => {
-    for (let file = left.pop(); file; file = left.pop()) {
-      const path = join(folder, file.path);
-      const { size } = await stat(path);
-      if (size !== file.size) {
-        throw new Error(`${file.path} came with ${size} bytes instead of ${file.size}.`);
-      }
-      const opened = await open(path, 'r+');
-      try {
-        await opened.sync();
-        await opened.utimes(file.writtenAt / 1_000, file.writtenAt / 1_000);
-      } finally {
-        await opened.close();
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, worker));
+async function* counted(
+  source: AsyncIterable<Buffer>,
+  count: (bytes: number) => void,
+): AsyncGenerator<Buffer> {
+  for await (const piece of source) {
+    count(piece.length);
+    yield piece;
+  }
 }
 
 /** The primary behind an endpoint. */
@@ -147,7 +116,7 @@ class Primary {
     return inventory.parse(await (await this.#ask(part, { method: 'GET' })).json());
   }
 
-  async archive(part: Part, order: Order): Promise<NodeJS.ReadableStream> {
+  async contents(part: Part, order: Order): Promise<AsyncIterable<Buffer>> {
     return this.#ask(part, { method: 'POST', body: JSON.stringify(order) });
   }
 

@@ -16,7 +16,7 @@ export const fileEntry = z.object({
   /** Within the folder, with slashes. */
   path: insidePath,
   /** In bytes. */
-  size: z.number().int(),
+  size: z.number().int().nonnegative(),
   /** When it was last written, in milliseconds since the epoch. */
   writtenAt: z.number().int(),
   /** Whether it is never written again, as long as it has this name. */
