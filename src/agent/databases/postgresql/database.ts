@@ -13,8 +13,8 @@ import { newSecret } from '../../../shared/ids.js';
 import { writeJsonFile } from '../../../shared/json-file.js';
 import type { Logger } from '../../../shared/logging.js';
 import { until } from '../../../shared/until.js';
+import { Copying } from '../copying.js';
 import type { Database } from '../product.js';
-import { Copying, isRefusedForGood } from './copying.js';
 import { inspectCluster } from './inspect.js';
 import {
   allStream,
@@ -23,6 +23,7 @@ import {
   dropForeignGrants,
   ensureLogin,
   followerName,
+  isRefusedForGood,
   lagAndSize,
   promoteFollower,
   replayPosition,
@@ -318,7 +319,7 @@ export class PostgresqlDatabase implements Database {
       await this.#cluster.writeFile('standby.signal', '');
       await this.#write({ following: { endpoint, copied: true } });
       await this.#start('all', signal);
-    });
+    }, isRefusedForGood);
   }
 
   async #empty(): Promise<void> {

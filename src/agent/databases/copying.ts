@@ -1,11 +1,15 @@
 import pRetry, { AbortError } from 'p-retry';
-import pg from 'pg';
-import type { CopyProgress } from '../../../postgresql/base-backup.js';
-import { messageOf } from '../../../shared/errors.js';
+import type { CopyProgress } from '../../shared/copy-progress.js';
+import { messageOf } from '../../shared/errors.js';
+
+/** Copies from the beginning; the copy is whole when it returns. */
+export type Copy = (
+  signal: AbortSignal,
+  onProgress: (progress: CopyProgress) => void,
+) => Promise<void>;
 
 /** A copy in the background, tried again a few times when it breaks off. */
 export class Copying {
-  /** In bytes. */
   progress: CopyProgress = { copied: 0, total: 0 };
   /** Why it was given up; null while it goes on, and once it is whole. */
   failure: unknown = null;
@@ -13,10 +17,8 @@ export class Copying {
   readonly #cancel = new AbortController();
   readonly #ended: Promise<void>;
 
-  /** @param copy copies from the beginning; the copy is whole when it returns */
-  constructor(
-    copy: (signal: AbortSignal, onProgress: (progress: CopyProgress) => void) => Promise<void>,
-  ) {
+  /** @param isRefusedForGood whether trying again would not help */
+  constructor(copy: Copy, isRefusedForGood: (error: unknown) => boolean) {
     const { signal } = this.#cancel;
     const attempt = () =>
       copy(signal, (progress) => {
@@ -38,9 +40,4 @@ export class Copying {
     this.#cancel.abort(new Error('The copy was given up.'));
     await this.#ended;
   }
-}
-
-/** The classes of SQLSTATE that trying again does not change: wrong credentials, features, syntax. */
-export function isRefusedForGood(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && /^(28|0A|42)/.test(error.code ?? '');
 }
