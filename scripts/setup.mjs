@@ -94,6 +94,32 @@ function installCurl() {
   installDebianPackage('curl', 'for tests of the documented command lines');
 }
 
+/** Tests move databases of MariaDB too. */
+function installMariadb() {
+  const programs = ['/usr/sbin/mariadbd', '/usr/bin/mariadb-backup'];
+  if (programs.every((program) => existsSync(program))) return;
+  if (!mayInstallDebianPackages()) {
+    say('this host has no MariaDB, which tests need: install mariadb-server and mariadb-backup');
+    return;
+  }
+  // The programs are wanted, a running database of the system is not.
+  withoutServices(() => {
+    installDebianPackage('mariadb-server', 'for tests with MariaDB');
+    installDebianPackage('mariadb-backup', 'for tests with MariaDB');
+  });
+}
+
+/** Has packages that are installed meanwhile start no services (invoke-rc.d(8)). */
+function withoutServices(install) {
+  const policy = '/usr/sbin/policy-rc.d';
+  if (existsSync(policy)) return install(); // somebody has a policy of their own
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  // Also when an installation fails, which ends this process.
+  process.once('exit', () => rmSync(policy, { force: true }));
+  install();
+  rmSync(policy, { force: true });
+}
+
 function mayInstallDebianPackages() {
   return process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
 }
@@ -111,4 +137,5 @@ compile();
 if (process.argv.includes('--tests')) {
   installSecondPostgresql();
   installCurl();
+  installMariadb();
 }

@@ -66,8 +66,10 @@ export class Databases implements Does<DatabaseVerbName> {
     );
   }
 
-  offers(): Promise<Offer[]> {
-    return Promise.all(this.#products.map((product) => product.offer()));
+  /** What can be had here; a product without any version has databases to look after at most. */
+  async offers(): Promise<Offer[]> {
+    const offers = await Promise.all(this.#products.map((product) => product.offer()));
+    return offers.filter(({ versions }) => versions.length > 0);
   }
 
   /** @throws Refusal `invalid` when the region does not offer the product or version */

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { quoteName, type Session } from './session.js';
+
+/*
+ * Events of an app run in its primary only. A statement that makes or changes one is replayed with the
+ * event switched off (SLAVESIDE_DISABLED), whether it was on or off: followers do not know which. So a primary that
+ * is fenced says so once more, row by row, and whoever becomes primary has its scheduler take them up.
+ * The column `originator` (the server that an event is of) tells which of the two has happened.
+ */
+
+const handedOver = 0;
+
+/** Tells the followers of every event whether it is on. Part of the history; may be repeated. */
+export async function handOverEvents(session: Session): Promise<void> {
+  await session.run('SET SESSION sql_log_bin = 1');
+  await session.run('UPDATE mysql.event SET originator = ? WHERE originator <> ?', [
+    handedOver,
+    handedOver,
+  ]);
+  await session.run('SET SESSION sql_log_bin = 0');
+}
+
+const event = z.object({
+  db: z.string(),
+  name: z.string(),
+  user: z.string(),
+  host: z.string(),
+  sqlMode: z.string(),
+});
+
+/** Has the scheduler of a primary take up the events that have been handed over. May be repeated. */
+export async function takeUpEvents(session: Session): Promise<void> {
+  const events = await session.rows(
+    event,
+    `SELECT db, name, sql_mode AS sqlMode, SUBSTRING_INDEX(definer, '@', -1) AS host,
+            LEFT(definer, CHAR_LENGTH(definer) - CHAR_LENGTH(SUBSTRING_INDEX(definer, '@', -1)) - 1) AS user
+       FROM mysql.event WHERE originator = ? AND status = 'ENABLED'`,
+    [handedOver],
+  );
+  for (const { db, name, user, host, sqlMode } of events) {
+    // What is not named here becomes that of who runs the statement.
+    await session.run('SET SESSION sql_mode = ?', [sqlMode]);
+    await session.run(
+      `ALTER DEFINER = ${quoteName(user)}@${quoteName(host)} EVENT ${quoteName(db)}.${quoteName(name)} ENABLE`,
+    );
+  }
+  await session.run('SET SESSION sql_mode = DEFAULT');
+  await session.run('UPDATE mysql.event SET originator = @@server_id WHERE originator = ?', [
+    handedOver,
+  ]);
+}
