@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import mysql from 'mysql2/promise';
@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Databases } from '../../../src/agent/databases/databases.js';
 import { Mariadb } from '../../../src/agent/databases/mariadb/mariadb.js';
 import { findPrograms } from '../../../src/agent/databases/mariadb/programs.js';
+import { record, recordFile } from '../../../src/agent/databases/mariadb/record.js';
 import { newId } from '../../../src/shared/ids.js';
 import {
   type ProcessIdentity,
@@ -16,6 +17,7 @@ import {
   waitForExit,
 } from '../../../src/shared/processes.js';
 import { until } from '../../../src/shared/until.js';
+import { changeEverything, everything, makeEverything } from './mariadb/everything.js';
 
 const programs = await findPrograms();
 const version = programs?.series ?? '';
@@ -68,6 +70,19 @@ class TestRegion {
     return client;
   }
 
+  /** A session of a superuser, who the app has none of. */
+  async administer(database: string): Promise<mysql.Connection> {
+    const folder = join(this.dir, database);
+    const { password } = record.parse(JSON.parse(await readFile(recordFile(folder), 'utf8')));
+    const client = await mysql.createConnection({
+      ...{ user: 'godwit', password, database: 'mysql' },
+      socketPath: join(folder, 'data', 'mariadb.sock'),
+    });
+    client.on('error', () => undefined); // servers are killed on purpose here
+    cleanUp.push(async () => client.destroy());
+    return client;
+  }
+
   async kill(database: string): Promise<void> {
     const server = await this.server(database);
     signalProcess(server, 'SIGKILL');
@@ -97,45 +112,115 @@ async function streaming(region: TestRegion, database: string): Promise<void> {
   );
 }
 
+/** Inserts one row after the other, until the database takes no more. */
+class Writer {
+  readonly acknowledged: number[] = [];
+  readonly ended: Promise<void>;
+
+  constructor(client: mysql.Connection, first = 1) {
+    this.ended = this.#write(client, first).catch(() => undefined); // its session was ended
+  }
+
+  async #write(client: mysql.Connection, first: number): Promise<void> {
+    for (let id = first; ; id += 1) {
+      await client.query('INSERT INTO written VALUES (?)', [id]);
+      this.acknowledged.push(id);
+    }
+  }
+
+  /** Returns when it has written so many. */
+  async past(count: number): Promise<void> {
+    await until(() => this.acknowledged.length >= count, { timeout: 20_000, what: 'the writes' });
+  }
+}
+
+async function written(client: mysql.Connection): Promise<unknown[]> {
+  const [rows] = await client.query<mysql.RowDataPacket[]>('SELECT id FROM written ORDER BY id');
+  return rows.map(({ id }) => id);
+}
+
 describe('a MariaDB database', () => {
-  it('moves with everything, loses nothing, and follows back', async () => {
+  it('moves with everything in it, there and back, and loses nothing', async () => {
+    // One folder that its account can walk to, and one that it cannot.
     const [here, there] = [await TestRegion.create(), await TestRegion.create(0o711)];
     const follower = randomUUID();
     const old = await here.provision();
     const twin = await there.provision('empty');
     expect(there.databases.variables(twin)).toEqual({});
+    const database = `app_${old.slice(0, 8)}`;
     const app = await here.connect(old);
-    await app.query('CREATE TABLE entries (id int PRIMARY KEY AUTO_INCREMENT, text text)');
-    await app.query(`INSERT INTO entries (text) SELECT repeat('x', 100) FROM seq_1_to_20000`);
-    console.log(await here.databases.inspect({ database: old }));
+    await app.query('CREATE TABLE written (id int PRIMARY KEY)');
+    const source = await here.administer(old);
+    await makeEverything(source, database);
+
+    const {
+      obstacles,
+      unsuitable,
+      remarks,
+      version: found,
+    } = await here.databases.inspect({
+      database: old,
+    });
+    expect({ obstacles, unsuitable }).toEqual({ obstacles: [], unsuitable: [] });
+    expect(found).toContain(version);
+    expect(remarks.join()).toContain(`${database}.crash_safe, ${database}.old`);
+    expect(remarks.join()).toContain(`primary key (${database}.loose)`);
 
     const endpoint = await here.databases.grantFollow({ database: old, follower });
     expect(await here.databases.grantFollow({ database: old, follower })).toEqual(endpoint);
+    const writer = new Writer(app);
     await there.databases.follow({ database: twin, endpoint });
     await streaming(there, twin);
     await there.databases.follow({ database: twin, endpoint });
-    await app.query(`INSERT INTO entries (text) VALUES ('while following')`);
-    console.log(await there.databases.following({ database: twin }));
+    await changeEverything(source, database);
+    await writer.past(100);
 
     await here.databases.flush({ database: old });
     const position = await here.databases.fence({ database: old });
+    await writer.ended;
     expect(await here.databases.fence({ database: old })).toBe(position);
-    await expect(here.connect(old)).rejects.toThrow();
+    await expect(here.connect(old)).rejects.toThrow('init_connect');
     await here.restart();
+    await here.kill(old);
     await expect(here.connect(old)).rejects.toThrow();
+    expect(await here.databases.fence({ database: old })).toBe(position);
+    await expect(here.connect(old)).rejects.toThrow('init_connect');
     await there.databases.waitFor({ database: twin, position, timeout: 10_000 });
+    const before = await everything(await here.administer(old));
     await there.databases.promote({ database: twin });
     await there.databases.promote({ database: twin });
 
     const moved = await there.connect(twin);
-    await moved.query(`INSERT INTO entries (text) VALUES ('after the switch')`);
+    expect(await written(moved)).toEqual(expect.arrayContaining(writer.acknowledged));
+    const target = await there.administer(twin);
+    expect(await everything(target)).toEqual(before);
+    await until(async () => (await scheduled(target)) === 2, {
+      timeout: 10_000,
+      what: 'the scheduler to know the events that are on',
+    });
+
     const back = await there.databases.grantFollow({ database: twin, follower });
     await here.databases.followBack({ database: old, endpoint: back });
     await here.databases.followBack({ database: old, endpoint: back });
     await streaming(here, old);
-    const now = await there.databases.position({ database: twin });
-    await here.databases.waitFor({ database: old, position: now, timeout: 10_000 });
-    const [rows] = await (await here.connect(old)).query('SELECT count(*) AS count FROM entries');
-    expect(rows).toEqual([{ count: 20_002 }]);
-  });
+    await target.query(`DROP EVENT ${database}.yearly`);
+    await target.query(`CREATE EVENT ${database}.newest ON SCHEDULE EVERY 1 YEAR DO SELECT 1`);
+    const more = new Writer(moved, writer.acknowledged.length + 10);
+    await more.past(50);
+    const end = await there.databases.fence({ database: twin });
+    await more.ended;
+    await here.databases.waitFor({ database: old, position: end, timeout: 10_000 });
+    const after = await everything(await there.administer(twin));
+    await here.databases.promote({ database: old });
+    expect(await written(await here.connect(old))).toEqual(
+      expect.arrayContaining([...writer.acknowledged, ...more.acknowledged]),
+    );
+    expect(await everything(await here.administer(old))).toEqual(after);
+  }, 60_000);
 });
+
+/** How many events the scheduler would run. */
+async function scheduled(client: mysql.Connection): Promise<number> {
+  const [rows] = await client.query<mysql.RowDataPacket[]>('SHOW PROCESSLIST');
+  return rows.some(({ State }) => State === 'Waiting for next activation') ? 2 : 0;
+}
