@@ -46,9 +46,9 @@ export async function takeUpEvents(session: Session): Promise<void> {
     for (const [setting, value] of Object.entries(settings)) {
       await session.run(`SET SESSION ${setting} = ?`, [value]);
     }
-    await session.run(
-      `ALTER DEFINER = ${quoteName(user)}@${quoteName(host)} EVENT ${quoteName(db)}.${quoteName(name)} ENABLE`,
-    );
+    const sql = `ALTER DEFINER = ${quoteName(user)}@${quoteName(host)} EVENT ${quoteName(db)}.${quoteName(name)} ENABLE`;
+    // Whatever the characters of that session are, these are Unicode.
+    await session.run('EXECUTE IMMEDIATE CONVERT(? USING utf8mb4)', [Buffer.from(sql)]);
   }
   await session.run('UPDATE mysql.event SET originator = @@server_id WHERE originator = ?', [
     handedOver,
