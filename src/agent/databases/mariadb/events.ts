@@ -25,26 +25,31 @@ const event = z.object({
   name: z.string(),
   user: z.string(),
   host: z.string(),
-  sqlMode: z.string(),
+  sql_mode: z.string(),
+  time_zone: z.string(),
+  character_set_client: z.string(),
+  collation_connection: z.string(),
 });
 
 /** Has the scheduler of a primary take up the events that have been handed over. May be repeated. */
 export async function takeUpEvents(session: Session): Promise<void> {
   const events = await session.rows(
     event,
-    `SELECT db, name, sql_mode AS sqlMode, SUBSTRING_INDEX(definer, '@', -1) AS host,
+    `SELECT db, name, sql_mode, CAST(time_zone AS char) AS time_zone,
+            character_set_client, collation_connection, SUBSTRING_INDEX(definer, '@', -1) AS host,
             LEFT(definer, CHAR_LENGTH(definer) - CHAR_LENGTH(SUBSTRING_INDEX(definer, '@', -1)) - 1) AS user
        FROM mysql.event WHERE originator = ? AND status = 'ENABLED'`,
     [handedOver],
   );
-  for (const { db, name, user, host, sqlMode } of events) {
-    // What is not named here becomes that of who runs the statement.
-    await session.run('SET SESSION sql_mode = ?', [sqlMode]);
-    await session.run(
-      `ALTER DEFINER = ${quoteName(user)}@${quoteName(host)} EVENT ${quoteName(db)}.${quoteName(name)} ENABLE`,
-    );
+  for (const { db, name, user, host, ...settings } of events) {
+    // What is not named in the statement becomes that of its session.
+    for (const [setting, value] of Object.entries(settings)) {
+      await session.run(`SET SESSION ${setting} = ?`, [value]);
+    }
+    const sql = `ALTER DEFINER = ${quoteName(user)}@${quoteName(host)} EVENT ${quoteName(db)}.${quoteName(name)} ENABLE`;
+    // Whatever the characters of that session are, these are Unicode.
+    await session.run('EXECUTE IMMEDIATE CONVERT(? USING utf8mb4)', [Buffer.from(sql)]);
   }
-  await session.run('SET SESSION sql_mode = DEFAULT');
   await session.run('UPDATE mysql.event SET originator = @@server_id WHERE originator = ?', [
     handedOver,
   ]);

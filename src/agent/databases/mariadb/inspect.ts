@@ -119,7 +119,7 @@ async function administrators(session: Session): Promise<string[]> {
 }
 
 async function prepared(session: Session): Promise<string[]> {
-  const rows = await session.rows(z.object({ data: z.string() }), 'XA RECOVER');
+  const rows = await session.rows(z.object({ data: z.string() }), "XA RECOVER FORMAT = 'SQL'");
   return rows.map(({ data }) => data);
 }
 
