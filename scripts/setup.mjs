@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -94,6 +95,36 @@ function installCurl() {
   installDebianPackage('curl', 'for tests of the documented command lines');
 }
 
+/** Tests move databases of Redis too. */
+function installRedis() {
+  if (existsSync('/usr/bin/redis-server') || existsSync('/usr/bin/valkey-server')) return;
+  if (!mayInstallDebianPackages()) {
+    say('this host has no Redis, which tests need: install redis-server');
+    return;
+  }
+  // The program is wanted, a running database of the system is not, today or after a restart.
+  keepFromStarting('redis-server');
+  withoutServices(() => installDebianPackage('redis-server', 'for tests with Redis'));
+}
+
+/** Has packages that are installed meanwhile start no services (invoke-rc.d(8)). */
+function withoutServices(install) {
+  const policy = '/usr/sbin/policy-rc.d';
+  if (existsSync(policy)) return install(); // somebody has a policy of their own
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  // Also when an installation fails, which ends this process.
+  process.once('exit', () => rmSync(policy, { force: true }));
+  install();
+  rmSync(policy, { force: true });
+}
+
+/** As systemd's "mask" does, which is not there to be asked everywhere. */
+function keepFromStarting(unit) {
+  const file = `/etc/systemd/system/${unit}.service`;
+  mkdirSync(dirname(file), { recursive: true });
+  if (!existsSync(file)) symlinkSync('/dev/null', file);
+}
+
 function mayInstallDebianPackages() {
   return process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
 }
@@ -111,4 +142,5 @@ compile();
 if (process.argv.includes('--tests')) {
   installSecondPostgresql();
   installCurl();
+  installRedis();
 }

@@ -19,6 +19,8 @@ import { Traffic } from './apps/traffic.js';
 import { Sources } from './builds/sources.js';
 import { Databases } from './databases/databases.js';
 import { Postgresql } from './databases/postgresql/postgresql.js';
+import { findRedis } from './databases/redis/binaries.js';
+import { Redis } from './databases/redis/redis.js';
 import { Edge } from './edge/edge.js';
 import { ownCertificate } from './edge/own-certificate.js';
 import { buildHttp } from './http.js';
@@ -82,7 +84,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   );
   const databases = new Databases({
     dir: join(dir, 'databases'),
-    products: [new Postgresql({ majors, address: host, logger })],
+    products: [
+      new Postgresql({ majors, address: host, logger }),
+      new Redis({ programs: await findRedis(), address: host, logger }),
+    ],
     logger,
   });
   const shelf = new Shelf(join(dir, 'apps'));

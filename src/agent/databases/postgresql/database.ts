@@ -1,4 +1,4 @@
-import { access, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import pRetry from 'p-retry';
 import type pg from 'pg';
 import { copyCluster } from '../../../postgresql/base-backup.js';
@@ -8,6 +8,7 @@ import { readControlFile } from '../../../postgresql/control-file.js';
 import { formatLsn, parseLsn } from '../../../postgresql/lsn.js';
 import type { Following, Inspection } from '../../../region/model.js';
 import { messageOf, Refusal } from '../../../shared/errors.js';
+import { exists } from '../../../shared/exists.js';
 import { databasePorts, freePort, isFree } from '../../../shared/free-port.js';
 import { newSecret } from '../../../shared/ids.js';
 import { writeJsonFile } from '../../../shared/json-file.js';
@@ -412,13 +413,6 @@ export class PostgresqlDatabase implements Database {
     await writeJsonFile(recordFile(this.#folder), next);
     this.#record = next;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
