@@ -15,6 +15,8 @@ import type { Step, StepContext } from './phase.js';
 import { phaseNamed } from './phases.js';
 import { Recorder } from './recorder.js';
 import type { MigrationStore, Run } from './store.js';
+import { comparisonOf } from './verification/comparison.js';
+import type { VerificationStore } from './verification/store.js';
 
 /** What became of a step: `superseded` when an abort came. */
 export type Outcome = 'done' | 'failed' | 'superseded';
@@ -34,25 +36,34 @@ export interface People {
 
 export interface RunnerParts {
   readonly store: MigrationStore;
+  readonly verifications: VerificationStore;
   readonly regions: Regions;
   readonly people: People;
   /** How long a switch can be taken back, in milliseconds. */
   readonly window: number;
   /** For how long a switch may let requests wait, in milliseconds. */
   readonly holdBudget: number;
+  /** Of the time, at most so much is spent on comparing a database, from 0 to 1. */
+  readonly verifyShare: number;
   readonly logger: Logger;
 }
 
 export class Runner {
   readonly #store: MigrationStore;
+  readonly #verifications: VerificationStore;
   readonly #regions: Regions;
   readonly #people: People;
   readonly #window: number;
   readonly #holdBudget: number;
+  readonly #verifyShare: number;
   readonly #logger: Logger;
 
-  constructor({ store, regions, people, window, holdBudget, logger }: RunnerParts) {
+  constructor(parts: RunnerParts) {
+    const { store, verifications, regions, people, window, holdBudget, verifyShare, logger } =
+      parts;
     this.#store = store;
+    this.#verifications = verifications;
+    this.#verifyShare = verifyShare;
     this.#regions = regions;
     this.#people = people;
     this.#window = window;
@@ -180,23 +191,30 @@ export class Runner {
     try {
       signal.throwIfAborted();
       const [source, destination] = [region(migration.source), region(migration.destination)];
-      await work({
-        migration,
-        source,
-        destination,
+      const ground = {
+        ...{ migration, source, destination, signal },
         newAppId: derivedId(migration.id, 'app'),
-        holdBudget: this.#holdBudget,
         sourceApp: () => existingApp(source, migration.appId, migration.srcAppName),
+      };
+      const tellProgress = (now: Omit<Progress, 'rate'>) => {
+        progress = { ...now, rate: pace.note(now.done) };
+        dirty = true;
+      };
+      await work({
+        ...ground,
+        holdBudget: this.#holdBudget,
         isKnown: async (user) => (await this.#people.find(user)) !== null,
-        signal,
         log: (line) => {
           lines.push(line);
           dirty = true;
         },
-        progress: (now) => {
-          progress = { ...now, rate: pace.note(now.done) };
-          dirty = true;
-        },
+        progress: tellProgress,
+        comparison: comparisonOf(run.phase, {
+          store: this.#verifications,
+          ground,
+          share: this.#verifyShare,
+          progress: tellProgress,
+        }),
         record,
         remember: (facts) => this.#store.remember(run.migration, facts),
         commitSwitch: async () => {

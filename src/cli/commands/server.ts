@@ -14,6 +14,7 @@ interface Options {
   readonly requestsPerMinute: number;
   readonly windowDays: number;
   readonly holdSeconds: number;
+  readonly verifyPercent: number;
 }
 
 export const server = new Command('server')
@@ -39,6 +40,12 @@ export const server = new Command('server')
     countUpTo(300),
     30,
   )
+  .option(
+    '--verify-percent <percent>',
+    'of the time, at most so much is spent on comparing a database with its follower',
+    countUpTo(100),
+    25,
+  )
   .action(async (options: Options) => {
     const ended = untilToldToEnd();
     const { Registry } = await import('../../region/registry.js');
@@ -55,6 +62,7 @@ export const server = new Command('server')
       requestsPerMinute: options.requestsPerMinute,
       window: options.windowDays * 24 * 3_600_000,
       holdBudget: options.holdSeconds * 1_000,
+      verifyShare: options.verifyPercent / 100,
       publicUrl: options.publicUrl ?? null,
       logger,
     });

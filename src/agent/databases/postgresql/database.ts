@@ -14,6 +14,7 @@ import { writeJsonFile } from '../../../shared/json-file.js';
 import type { Logger } from '../../../shared/logging.js';
 import { until } from '../../../shared/until.js';
 import type { Database } from '../product.js';
+import { ComparableCluster } from './comparable.js';
 import { Copying, isRefusedForGood } from './copying.js';
 import { inspectCluster } from './inspect.js';
 import {
@@ -64,6 +65,7 @@ export interface DatabaseHost {
 
 /** One PostgreSQL cluster for one app: a primary, or a physical follower of another. */
 export class PostgresqlDatabase implements Database {
+  readonly comparable: ComparableCluster;
   readonly #folder: string;
   readonly #cluster: Cluster;
   readonly #address: string;
@@ -76,6 +78,7 @@ export class PostgresqlDatabase implements Database {
     this.#folder = folder;
     this.#record = found;
     this.#cluster = new Cluster(folder, host.binaries);
+    this.comparable = new ComparableCluster(this.#cluster, () => this.#record.port);
     this.#address = host.address;
     this.#logger = host.logger.child({ database: found.id });
   }
