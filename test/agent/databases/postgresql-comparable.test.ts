@@ -83,7 +83,7 @@ describe('a PostgreSQL database and its follower', () => {
     const writing = new AbortController();
     const writers = [
       [
-        'UPDATE by_int SET note = note || 1 WHERE id = 1 + (random() * 2999)::int',
+        'UPDATE by_int SET note = note || 1 WHERE id = 1 + (random() * 999)::int',
         `SELECT nextval('steps')`,
         `DELETE FROM by_text WHERE name = (SELECT min(name) FROM by_text WHERE note > 'text note 2')`,
       ],
