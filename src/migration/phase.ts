@@ -48,7 +48,7 @@ export interface Recording {
 
 /** Compares the databases with what follows them, and remembers how far that is. */
 export interface Comparison {
-  /** The one that this phase began last; null when it has begun none. */
+  /** The one that was begun last, by a phase or by itself; null when none was. */
   last(): Promise<Verification | null>;
   /** Begins anew. */
   begin(): Promise<void>;

@@ -1,4 +1,5 @@
 import type { Phase } from '../phase.js';
+import { comparingStep } from '../verification/store.js';
 import { compareDatabases } from './compare-databases.js';
 import { copyDatabases } from './copy-databases.js';
 import { pointVariables } from './point-variables.js';
@@ -7,7 +8,7 @@ import { provisionAddons } from './provision-addons.js';
 export const dataSteps = {
   provisionAddons,
   copyDatabases,
-  compareDatabases,
+  [comparingStep]: compareDatabases,
   pointVariables,
 };
 

@@ -18,7 +18,7 @@ interface ComparisonParts {
 export function comparisonOf(phase: PhaseName, parts: ComparisonParts): Comparison {
   const { store, ground } = parts;
   const migration = ground.migration.id;
-  const last = () => store.newest(migration, phase);
+  const last = () => store.newest(migration);
   return {
     last,
     async begin() {
@@ -48,8 +48,9 @@ export async function compare(
   progress(progressOf(verification.databases));
   try {
     const databases = await verifyDatabases(ground, way, verification, { store, share, progress });
-    const isEqual = findingLines(databases).different.length === 0;
-    await store.end(id, isEqual ? 'equal' : 'different', null);
+    const { different } = findingLines(databases);
+    if (different.length === 0) await store.end(id, 'equal', null);
+    else await store.endDifferent(id, different);
   } catch (error) {
     if (!(error instanceof Ended)) {
       // What was interrupted goes on; what the databases refused has failed.

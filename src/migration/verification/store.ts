@@ -5,6 +5,9 @@ import { type MigrationTables, runsChannel } from '../schema.js';
 import type { ComparedDatabase, Verification, VerificationStatus } from './verification.js';
 import type { PartProgress } from './walk.js';
 
+/** Under which the step that compares is remembered. */
+export const comparingStep = 'compareDatabases';
+
 /** The verification was told to end, or another thing took its place. */
 export class Ended extends Error {}
 
@@ -37,7 +40,7 @@ export class VerificationStore {
       )
       .execute();
     await sql`SELECT pg_notify(${runsChannel}, '')`.execute(db);
-    const running = await this.newest(migration, undefined, db);
+    const running = await this.newest(migration, db);
     if (!running) throw new Error(`migration ${migration} is gone`);
     return running;
   }
@@ -54,12 +57,34 @@ export class VerificationStore {
 
   /** Ends one that runs. */
   async end(id: string, status: VerificationStatus, reason: string | null): Promise<void> {
-    await this.#db
-      .updateTable('verifications')
-      .set({ status, reason, finished_at: sql`now()` })
-      .where('id', '=', id)
-      .where('status', '=', 'running')
-      .execute();
+    await this.#db.transaction().execute((tx) => end(tx, id, status, reason));
+  }
+
+  /**
+   * Ends one that runs, and found differences. A migration that was about to switch to what is not
+   * the same has failed at its data: nothing but that phase mends it.
+   * @param differences in lines for people
+   */
+  async endDifferent(id: string, differences: readonly string[]): Promise<void> {
+    await this.#db.transaction().execute(async (tx) => {
+      const ended = await end(tx, id, 'different', null);
+      if (!ended || ended.phase !== null) return;
+      const failed = await tx
+        .updateTable('migrations')
+        .set({ status: 'error', phase: 'data', failed_phase: 'data' })
+        .where('id', '=', ended.migration_id)
+        .where('status', '=', 'data-migrated')
+        .returning('id')
+        .executeTakeFirst();
+      if (!failed) return;
+      await tx
+        .updateTable('migration_steps')
+        .set({ status: 'error', logs: differences.join('\n') })
+        .where('migration_id', '=', failed.id)
+        .where('phase', '=', 'data')
+        .where('key', '=', comparingStep)
+        .execute();
+    });
   }
 
   /** Ends whichever runs, and has one that failed not be gone on with. */
@@ -79,13 +104,12 @@ export class VerificationStore {
       .execute();
   }
 
-  /** The one that was begun last: of a phase, or of any. */
-  async newest(migration: string, phase?: PhaseName, db = this.#db): Promise<Verification | null> {
+  /** The one that was begun last. */
+  async newest(migration: string, db = this.#db): Promise<Verification | null> {
     const row = await db
       .selectFrom('verifications')
       .selectAll()
       .where('migration_id', '=', migration)
-      .$if(phase !== undefined, (query) => query.where('phase', '=', phase ?? null))
       .orderBy('started_at', 'desc')
       .limit(1)
       .executeTakeFirst();
@@ -205,6 +229,21 @@ export class VerificationStore {
       })),
     };
   }
+}
+
+async function end(
+  tx: Transaction<MigrationTables>,
+  id: string,
+  status: VerificationStatus,
+  reason: string | null,
+) {
+  return tx
+    .updateTable('verifications')
+    .set({ status, reason, finished_at: sql`now()` })
+    .where('id', '=', id)
+    .where('status', '=', 'running')
+    .returning(['migration_id', 'phase'])
+    .executeTakeFirst();
 }
 
 /** Has what compares give way to a phase that begins. */

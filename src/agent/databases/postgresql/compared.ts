@@ -34,7 +34,7 @@ export const place: Key = [{ column: 'ctid', type: 'tid' }];
  * @param client whose session is in that database
  */
 export async function contentsOf(client: pg.Client, database: string): Promise<Contents> {
-  await client.query('SET search_path = pg_catalog');
+  await client.query(`SET search_path = pg_catalog; SET statement_timeout = '10s'`);
   const { rows } = await client.query<TableRow>(tables);
   const kept = rows.filter(({ unlogged }) => !unlogged);
   const { rows: found } = await client.query<{ sequences: number }>(
@@ -59,12 +59,20 @@ interface TableRow {
 }
 
 /**
+ * Bytes of a table, about, without a lock of it: as large as its first file (of a GB at most) is, or as
+ * the planner knows it.
+ */
+const sizeOf = (table: string) =>
+  `greatest(${table}.relpages::bigint * current_setting('block_size')::int,
+            (pg_stat_file(pg_relation_filepath(${table}.oid), true)).size)`;
+
+/**
  * A key is what tells rows apart and never changes its meaning: a primary key or a unique index of
  * plain columns that are never null. Its types are built in ones, enumerations, and domains of
  * these: for others, what orders them may be found by a name that leads elsewhere.
  */
 const tables = `
-  SELECT n.nspname AS schema, c.relname AS table, pg_table_size(c.oid) AS bytes,
+  SELECT n.nspname AS schema, c.relname AS table, ${sizeOf('c')} + coalesce(${sizeOf('toast')}, 0) AS bytes,
          c.relpersistence = 'u' AS unlogged,
          (SELECT k.key
             FROM pg_index i
@@ -84,6 +92,7 @@ const tables = `
            ORDER BY i.indisprimary DESC, i.indexrelid
            LIMIT 1) AS key
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_class toast ON toast.oid = c.reltoastrelid
    WHERE (c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
           AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast'))
       OR (c.oid IN ('pg_largeobject'::regclass, 'pg_largeobject_metadata'::regclass)
