@@ -201,9 +201,12 @@ export class ApiClient {
     );
   }
 
-  /** The comparison that was begun last. */
-  verification(app: string, id: string): Promise<VerificationJson> {
-    return this.get(`/apps/${app}/region_migrations/${id}/verification`, verificationShape);
+  /** The comparison that was begun last; null when none was. */
+  verification(app: string, id: string): Promise<VerificationJson | null> {
+    return this.get(
+      `/apps/${app}/region_migrations/${id}/verification`,
+      verificationShape.nullable(),
+    );
   }
 
   stopVerifying(app: string, id: string): Promise<void> {

@@ -38,7 +38,11 @@ function verifyData(args: string[]): Promise<{ code: number; out: string; err: s
 }
 
 /** The comparison that was begun last. */
-const seen = (id: string) => app.client.verification('heron', id);
+async function seen(id: string) {
+  const found = await app.client.verification('heron', id);
+  if (!found) throw new Error('nothing was compared');
+  return found;
+}
 
 const rowsOf = async (id: string, table: string) =>
   (await seen(id)).databases[0]?.parts.find(({ name }) => name.endsWith(`.${table}`))?.rows;

@@ -1,6 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { Refusal } from '../../shared/errors.js';
 import { type ApiContext, fullAppOf } from '../context.js';
 import { migrationOf, ofMigration } from './migration-of.js';
 import { presentVerification, verificationShape } from './verification-shape.js';
@@ -39,17 +38,13 @@ export function verificationRoutes(context: ApiContext): FastifyPluginAsyncZod {
           tags,
           summary: 'Show the comparison of databases that was begun last, by itself or by a phase',
           params: ofMigration,
-          response: { 200: verificationShape },
+          description: 'Null when none was.',
+          response: { 200: verificationShape.nullable() },
         },
       },
       async (request) => {
-        const migration = await migrationOf(context, request);
-        const found = await migrations.verification(migration);
-        if (found) return presentVerification(found);
-        throw Refusal.notFound(
-          'Verification',
-          `The databases of migration ${migration.id} have not been compared yet.`,
-        );
+        const found = await migrations.verification(await migrationOf(context, request));
+        return found && presentVerification(found);
       },
     );
 

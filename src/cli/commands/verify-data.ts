@@ -24,7 +24,7 @@ export const verifyData = new Command('verify-data')
       let seen = await client.verifyData(app, id);
       while (seen.status === 'running') {
         await sleep(every);
-        seen = await client.verification(app, id);
+        seen = (await client.verification(app, id)) ?? seen;
       }
       session.print(seen, lines(seen));
       if (seen.status === 'different') throw new Error(`${app} differs from what follows it.`);
