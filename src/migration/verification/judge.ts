@@ -50,6 +50,7 @@ const mostHalvings = 48;
 const together = 200;
 
 /**
+ * @param seen what the primary showed of the range a moment ago
  * @param room after how many differences it is enough
  * @returns what was found, in the order of the keys as far as it was looked at
  */
@@ -57,34 +58,33 @@ export async function judge(
   pair: Pair,
   part: string,
   range: KeyRange,
+  seen: Seen | null,
   room: number,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
-  let open: Open[] = [{ range, attempts: 0, confirmed: 0, halvings: 0 }];
-  while (open.length > 0 && differencesIn(findings) < room) {
-    const now = open.slice(0, together);
-    const next: Open[] = [];
-    const settled = Math.min(...now.map(({ attempts }) => attempts));
-    if (settled > 0) await pair.pause(settled);
-    const differing = await lookThrice(pair, part, now);
-    for (const [at, halves] of (await halve(pair, part, differing)).entries()) {
-      const one = differing[at];
-      if (!one) continue;
-      if (halves) {
-        next.push(...halves);
-        continue;
+  let now: Open[] = [{ range, attempts: 0, confirmed: 0, halvings: 0 }];
+  let later: Open[] = [];
+  for (let before = seen; ; before = await pair.primary.digest(part, now.map(whole))) {
+    const differing = await lookAgain(pair, part, now, before);
+    const halves = await halve(pair, part, differing);
+    const open = differing.flatMap((one, at): readonly Open[] => {
+      const { range, attempts, halvings } = one.open;
+      const [pieces, confirmed] = [halves[at], one.isStill ? one.open.confirmed + 1 : 0];
+      if (pieces) return pieces;
+      if (confirmed < confirmations && attempts < mostAttempts) {
+        return [{ range, attempts: attempts + 1, confirmed, halvings }];
       }
-      const { attempts, halvings } = one.open;
-      const confirmed = one.isStill ? one.open.confirmed + 1 : 0;
+      const kind = confirmed === confirmations ? 'different' : 'unsettled';
       const rows = { primary: one.primary?.rows ?? null, follower: one.follower?.rows ?? null };
-      const finding = { range: one.open.range, ...rows };
-      if (confirmed === confirmations) findings.push({ kind: 'different', ...finding });
-      else if (attempts === mostAttempts) findings.push({ kind: 'unsettled', ...finding });
-      else next.push({ range: finding.range, attempts: attempts + 1, confirmed, halvings });
-    }
-    open = [...next, ...open.slice(together)];
+      findings.push({ kind, range, ...rows });
+      return [];
+    });
+    later = [...open, ...later];
+    if (later.length === 0 || differencesIn(findings) >= room) return findings;
+    now = later.splice(0, together);
+    const attempts = Math.min(...now.map((one) => one.attempts));
+    if (attempts > 0) await pair.pause(attempts);
   }
-  return findings;
 }
 
 export const differencesIn = (findings: readonly Finding[]) =>
@@ -100,22 +100,24 @@ interface Differing {
   readonly isStill: boolean;
 }
 
-async function lookThrice(
+/** Looks at ranges in the follower and, where it does not show what the primary did, there once more. */
+async function lookAgain(
   { primary, follower }: Pair,
   part: string,
   now: readonly Open[],
+  before: Seen | null,
 ): Promise<Differing[]> {
-  const looks = now.map(({ range }) => ({ ...range, most: null }));
-  const before = await primary.digest(part, looks);
   await follower.waitFor(before?.position ?? (await primary.position()));
-  const found = await follower.digest(part, looks);
+  const found = await follower.digest(part, now.map(whole));
   const doubtful = now.flatMap((open, at) => {
     const [one, other] = [rangeOf(before, at), rangeOf(found, at)];
     return isSame(one, other) ? [] : [{ open, before: one, follower: other }];
   });
   if (doubtful.length === 0) return [];
-  const again = doubtful.map(({ open }) => ({ ...open.range, most: null }));
-  const after = await primary.digest(part, again);
+  const after = await primary.digest(
+    part,
+    doubtful.map(({ open }) => whole(open)),
+  );
   return doubtful.flatMap(({ open, before, follower }, at) => {
     const last = rangeOf(after, at);
     if (isSame(last, follower)) return [];
@@ -158,6 +160,8 @@ async function halve(
   }
   return halves;
 }
+
+const whole = ({ range }: Pick<Open, 'range'>): Look => ({ ...range, most: null });
 
 const rangeOf = (seen: Seen | null, at: number) => seen?.ranges[at] ?? null;
 

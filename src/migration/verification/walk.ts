@@ -76,7 +76,7 @@ async function walkPart(
       const [seen] = ahead?.ranges ?? [];
       const to = seen?.to ?? null;
       const room = mostDifferences - differencesIn(progress.findings);
-      const found = await judge(pair, id, { after, to }, room);
+      const found = await judge(pair, id, { after, to }, ahead, room);
       const findings = [...progress.findings, ...found];
       progress = {
         part: from.part,

@@ -8,7 +8,6 @@ import { Databases } from '../../../src/agent/databases/databases.js';
 import { Postgresql } from '../../../src/agent/databases/postgresql/postgresql.js';
 import type { WalkedPair } from '../../../src/migration/verification/walk.js';
 import type { Binaries } from '../../../src/postgresql/binaries.js';
-import { Cluster } from '../../../src/postgresql/cluster.js';
 import type { Contents, Look } from '../../../src/region/model.js';
 import { newId } from '../../../src/shared/ids.js';
 import { until } from '../../../src/shared/until.js';
@@ -17,7 +16,7 @@ const none: Contents = { parts: [], leftOut: [] };
 
 /** A primary and its follower, each in a region of its own. */
 export class PostgresqlPair implements WalkedPair {
-  readonly #majors: readonly Binaries[];
+  readonly #binaries: Binaries;
   readonly #dir: string;
   readonly #old = newId();
   readonly #twin = newId();
@@ -25,16 +24,16 @@ export class PostgresqlPair implements WalkedPair {
   #here: Databases;
   #there: Databases;
 
-  private constructor(dir: string, majors: readonly Binaries[]) {
+  private constructor(dir: string, binaries: Binaries) {
     this.#dir = dir;
-    this.#majors = majors;
+    this.#binaries = binaries;
     this.#here = this.#region('here');
     this.#there = this.#region('there');
   }
 
-  static async create(majors: readonly Binaries[]): Promise<PostgresqlPair> {
-    const pair = new PostgresqlPair(await mkdtemp(join(tmpdir(), 'godwit-pair-')), majors);
-    const { version, plan } = { version: majors[0]?.major ?? '', plan: 'postgresql-sandbox' };
+  static async create(binaries: Binaries): Promise<PostgresqlPair> {
+    const pair = new PostgresqlPair(await mkdtemp(join(tmpdir(), 'godwit-pair-')), binaries);
+    const { version, plan } = { version: binaries.major, plan: 'postgresql-sandbox' };
     await pair.#here.recover();
     await pair.#there.recover();
     const product = 'postgresql';
@@ -79,6 +78,10 @@ export class PostgresqlPair implements WalkedPair {
   pause = (attempt: number) => new Promise<void>((resolve) => setTimeout(resolve, attempt));
   rest = async () => undefined;
 
+  inspect() {
+    return this.#here.inspect({ database: this.#old });
+  }
+
   /** The session of the app, in its primary. */
   async connect(): Promise<pg.Client> {
     const client = new pg.Client(this.#here.variables(this.#old)['DATABASE_URL']);
@@ -90,15 +93,6 @@ export class PostgresqlPair implements WalkedPair {
   /** The name of the app's database. */
   get database(): string {
     return new URL(this.#here.variables(this.#old)['DATABASE_URL'] ?? '').pathname.slice(1);
-  }
-
-  /** Does something in the primary that only a superuser may. */
-  async asSuperuser(sql: string, database = this.database): Promise<void> {
-    const { port } = new URL(this.#here.variables(this.#old)['DATABASE_URL'] ?? '');
-    const [binaries] = this.#majors;
-    if (!binaries) throw new Error('There is no PostgreSQL.');
-    const cluster = new Cluster(join(this.#dir, 'here', this.#old), binaries);
-    await cluster.asSuperuser(Number(port), (client) => client.query(sql), { database });
   }
 
   /**
@@ -138,7 +132,7 @@ export class PostgresqlPair implements WalkedPair {
 
   #region(name: string): Databases {
     const logger = pino({ level: 'silent' });
-    const product = new Postgresql({ majors: this.#majors, address: '127.0.0.1', logger });
+    const product = new Postgresql({ majors: [this.#binaries], address: '127.0.0.1', logger });
     return new Databases({ dir: join(this.#dir, name), products: [product], logger });
   }
 }
