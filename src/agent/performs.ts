@@ -75,6 +75,8 @@ export function performs(rooms: Rooms): Performs<VerbName> {
     following: (input) => databases.following(input),
     flush: (input) => databases.flush(input),
     position: (input) => databases.position(input),
+    contents: (input) => databases.contents(input),
+    digest: (input) => databases.digest(input),
     waitFor: (input) => databases.waitFor(input),
     fence: (input) => databases.fence(input),
     unfence: (input) => databases.unfence(input),

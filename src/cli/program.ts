@@ -41,6 +41,7 @@ import { stop } from './commands/stop.js';
 import { tokens } from './commands/tokens.js';
 import { users } from './commands/users.js';
 import { verify } from './commands/verify.js';
+import { verifyData } from './commands/verify-data.js';
 import { UsageError, withSessionOptions } from './session.js';
 
 const exitCodes = { done: 0, failed: 1, wrongUse: 2 };
@@ -52,7 +53,7 @@ const owners = [
   ...[forceHttps, stickySession, routerLogs, prewarm],
   ...[collaboratorsAdd, regions],
   ...[migrate, migrations, migrationCreate, migrationRun, migrationShow, migrationFollow],
-  ...[migrationAbort, migrationReport, compare, verify],
+  ...[migrationAbort, migrationReport, compare, verifyData, verify],
 ].map((command) => withSessionOptions(command).exitOverride());
 /** Their code is loaded when they are run: the commands of owners start faster without. */
 const operators = [dev, demo, server, region, users, tokens].map((command) =>

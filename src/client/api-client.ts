@@ -5,7 +5,11 @@ import { z } from 'zod';
 import { type PlanJson, planShape } from '../api/region-migrations/plan-shape.js';
 import { type MigrationJson, migrationShape } from '../api/region-migrations/presenter.js';
 import { type ReportJson, reportShape } from '../api/region-migrations/switch-shape.js';
-import type { PhaseName } from '../migration/migration.js';
+import {
+  type VerificationJson,
+  verificationShape,
+} from '../api/region-migrations/verification-shape.js';
+import type { PhaseName, VerifyMode } from '../migration/migration.js';
 import { messageOf } from '../shared/errors.js';
 
 /** What the API refused, in its own words. */
@@ -164,18 +168,49 @@ export class ApiClient {
     return this.get(`/apps/${app}/region_migrations/${id}`, migrationShape);
   }
 
-  createMigration(app: string, destination: string, newName = ''): Promise<MigrationJson> {
-    const migration = { destination, dst_app_name: newName };
+  createMigration(
+    app: string,
+    destination: string,
+    newName = '',
+    verify: VerifyMode = 'content',
+  ): Promise<MigrationJson> {
+    const migration = { destination, dst_app_name: newName, verify };
     return this.post(`/apps/${app}/region_migrations`, { migration }, migrationShape);
   }
 
-  planMigration(app: string, destination: string, newName = ''): Promise<PlanJson> {
-    const migration = { destination, dst_app_name: newName };
+  planMigration(
+    app: string,
+    destination: string,
+    newName = '',
+    verify: VerifyMode = 'content',
+  ): Promise<PlanJson> {
+    const migration = { destination, dst_app_name: newName, verify };
     return this.post(`/apps/${app}/region_migrations/plan`, { migration }, planShape);
   }
 
   migrationReport(app: string, id: string): Promise<ReportJson> {
     return this.get(`/apps/${app}/region_migrations/${id}/report`, reportShape);
+  }
+
+  /** Begins to compare the databases of a migration, unless that is under way. */
+  verifyData(app: string, id: string): Promise<VerificationJson> {
+    return this.post(
+      `/apps/${app}/region_migrations/${id}/verification`,
+      undefined,
+      verificationShape,
+    );
+  }
+
+  /** The comparison that was begun last; null when none was. */
+  verification(app: string, id: string): Promise<VerificationJson | null> {
+    return this.get(
+      `/apps/${app}/region_migrations/${id}/verification`,
+      verificationShape.nullable(),
+    );
+  }
+
+  stopVerifying(app: string, id: string): Promise<void> {
+    return this.delete(`/apps/${app}/region_migrations/${id}/verification`);
   }
 
   async runMigration(

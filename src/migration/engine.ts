@@ -6,14 +6,17 @@ import { Refusal } from '../shared/errors.js';
 import type { Logger } from '../shared/logging.js';
 import { Feed } from './feed.js';
 import { Leadership } from './leadership.js';
-import { judge, type Migration, nextOf, type PhaseName } from './migration.js';
+import { isFollowed, judge, type Migration, nextOf, type PhaseName } from './migration.js';
 import type { Asked, Changes, Migrations, NewMigration, Plan } from './migrations.js';
 import { makePlan } from './plan.js';
 import { type People, type Regions, Runner } from './run.js';
 import { createMigrationTables, type MigrationTables } from './schema.js';
 import { MigrationStore, type Run, workflowId } from './store.js';
 import type { Traffic } from './switch/record.js';
-import { isGoingOn, runPhase } from './workflow.js';
+import { VerificationStore, verificationWorkflowId } from './verification/store.js';
+import type { Verification } from './verification/verification.js';
+import { Verifier } from './verification/verifier.js';
+import { isGoingOn, runPhase, runVerification } from './workflow.js';
 
 export interface EngineParts {
   readonly db: Kysely<MigrationTables>;
@@ -27,6 +30,8 @@ export interface EngineParts {
   readonly holdBudget: number;
   /** For how much longer, while what cannot be copied before is copied, in milliseconds. */
   readonly copyBudget: number;
+  /** Of the time, at most so much is spent on comparing a database, from 0 to 1. */
+  readonly verifyShare: number;
   /** What whoever leads does beside, again and again. */
   readonly chores: readonly (() => Promise<void>)[];
   readonly logger: Logger;
@@ -45,7 +50,9 @@ const migrationId = z.uuid();
 export class Engine implements Migrations {
   readonly #parts: EngineParts;
   readonly #store: MigrationStore;
+  readonly #verifications: VerificationStore;
   readonly #workflow: (run: Run) => Promise<void>;
+  readonly #verifying: (id: string) => Promise<void>;
   readonly #feed: Feed;
   readonly #leadership: Leadership;
   /** Taking the lead; null for as long as this engine has not got it. */
@@ -61,9 +68,16 @@ export class Engine implements Migrations {
     this.#store = new MigrationStore(parts.db);
     this.#feed = new Feed(parts.databaseUrl, parts.logger);
     this.#leadership = new Leadership(parts.databaseUrl, parts.logger);
-    const runner = new Runner({ ...parts, store: this.#store });
+    this.#verifications = new VerificationStore(parts.db);
+    const stores = { store: this.#store, verifications: this.#verifications };
+    const runner = new Runner({ ...parts, ...stores });
     this.#workflow = DBOS.registerWorkflow((run: Run) => runPhase(runner, run), {
       name: 'run phase',
+      maxRecoveryAttempts: 1_000_000,
+    });
+    const verifier = new Verifier({ ...parts, ...stores });
+    this.#verifying = DBOS.registerWorkflow((id: string) => runVerification(verifier, id), {
+      name: 'verify',
       maxRecoveryAttempts: 1_000_000,
     });
   }
@@ -185,6 +199,24 @@ export class Engine implements Migrations {
     }
   }
 
+  async verify(migration: Migration): Promise<Verification> {
+    if (!isFollowed(migration)) throw notFollowed(migration);
+    const begun = await this.#store.whileAsIs(migration, (tx) =>
+      this.#verifications.begin(migration.id, null, tx),
+    );
+    if (begun) return begun;
+    // Something else came first: judge again what it made of the migration.
+    return this.verify(await this.#store.get(migration.id));
+  }
+
+  verification({ id }: Migration): Promise<Verification | null> {
+    return this.#verifications.newest(id);
+  }
+
+  stopVerifying({ id }: Migration): Promise<void> {
+    return this.#verifications.stop(id);
+  }
+
   async *follow(id: string, since: number | null, signal: AbortSignal): AsyncGenerator<Changes> {
     let wake: () => void = () => undefined;
     let woken = true;
@@ -247,11 +279,21 @@ export class Engine implements Migrations {
       await this.#store.begin(migration, 'complete', { key: null });
     }
     for (const run of await this.#store.currentRuns()) {
-      if (await isGoingOn(run)) continue;
+      if (await isGoingOn(workflowId(run))) continue;
       const wasLaunched = (await DBOS.getWorkflowStatus(workflowId(run))) !== null;
       // A workflow that is over while its run is not has failed; another takes its place.
       const next = wasLaunched ? await this.#store.beginAgain(run) : run;
       if (next) await this.#launch(next);
+    }
+    for (const run of await this.#verifications.running()) {
+      const workflowID = verificationWorkflowId(run);
+      if (await isGoingOn(workflowID)) continue;
+      const wasLaunched = (await DBOS.getWorkflowStatus(workflowID)) !== null;
+      const next = wasLaunched ? await this.#verifications.beginAgain(run) : run;
+      if (!next) continue;
+      await DBOS.startWorkflow(this.#verifying, { workflowID: verificationWorkflowId(next) })(
+        next.id,
+      );
     }
   }
 
@@ -282,4 +324,12 @@ export class Engine implements Migrations {
       `The migration is ${migration.status}: ${phase} cannot be run. ${next}`,
     );
   }
+}
+
+function notFollowed(migration: Migration): Refusal {
+  const next = nextOf(migration) ?? 'Nothing more can be run.';
+  return Refusal.conflict(
+    'not_followed',
+    `The migration is ${migration.status}: its databases are compared when they follow each other and no phase runs, from data-migrated on. ${next}`,
+  );
 }

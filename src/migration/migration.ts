@@ -31,6 +31,10 @@ export const statuses = [
 ] as const;
 export type Status = (typeof statuses)[number];
 
+/** What of the data is compared before a switch. */
+export const verifyModes = ['content', 'none'] as const;
+export type VerifyMode = (typeof verifyModes)[number];
+
 export type StepStatus = 'running' | 'done' | 'error';
 
 /** How far something is that takes long: bytes done and to do. */
@@ -94,6 +98,8 @@ export interface Migration {
   readonly removeSource: boolean;
   /** How each switch went, or goes. */
   readonly switches: Switches;
+  /** What of the data is compared before a switch. */
+  readonly verify: VerifyMode;
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly finishedAt: Date | null;
@@ -116,6 +122,14 @@ export function isCommitted({
   rolledBackAt,
 }: Pick<Migration, 'phase' | 'switchedAt' | 'rolledBackAt'>): boolean {
   return (phase === 'rollback' ? rolledBackAt : switchedAt) !== null;
+}
+
+/** Whether the databases of one side follow those of the other, and nothing is being done to them. */
+export function isFollowed(migration: Standing, now = new Date()): boolean {
+  const { status, failedPhase, windowClosesAt, completedAt } = migration;
+  if (status === 'data-migrated') return true;
+  const isOpen = completedAt === null && windowClosesAt !== null && now < windowClosesAt;
+  return isOpen && (status === 'done' || (status === 'error' && failedPhase === 'rollback'));
 }
 
 /** What asking for a phase comes to. */

@@ -1,6 +1,7 @@
 import type { App, User } from '../region/model.js';
-import type { Migration, PhaseName, StepRecord, StepStatus } from './migration.js';
+import type { Migration, PhaseName, StepRecord, StepStatus, VerifyMode } from './migration.js';
 import type { Traffic } from './switch/record.js';
+import type { Verification } from './verification/verification.js';
 
 /** What is asked for when a migration is created. */
 export interface NewMigration {
@@ -11,6 +12,8 @@ export interface NewMigration {
   readonly destination: string;
   /** Null for the same as in the source. */
   readonly dstAppName: string | null;
+  /** What of the data is to be compared before a switch. */
+  readonly verify: VerifyMode;
   /** Under which its client may repeat the request; null for one that is not repeated. */
   readonly idempotencyKey: string | null;
 }
@@ -67,6 +70,16 @@ export interface Migrations {
    * @throws Refusal `conflict` when the migration's status does not allow it
    */
   run(migration: Migration, phase: PhaseName, how: Asked): Promise<void>;
+  /**
+   * Begins to compare the databases with what follows them, durably, unless that is under way.
+   * It gives way to a phase that is asked for. @returns the one that is under way
+   * @throws Refusal `conflict` when none follows, or a phase runs
+   */
+  verify(migration: Migration): Promise<Verification>;
+  /** The comparison that was begun last, by {@link Migrations.verify} or a phase; null when none was. */
+  verification(migration: Migration): Promise<Verification | null>;
+  /** Ends the comparison that runs; a phase that it is a step of goes on without. */
+  stopVerifying(migration: Migration): Promise<void>;
   /**
    * Follows a migration: first as it is, or, when `since` is a version of it, what has changed
    * since; then each change, whichever server makes it. Ends when `signal` fires.

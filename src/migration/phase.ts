@@ -3,6 +3,7 @@ import type { Looks, Region } from '../region/region.js';
 import type { Amount, Migration, PhaseName, Status } from './migration.js';
 import type { Facts } from './store.js';
 import type { Mark, SwitchClients, TrafficSecond } from './switch/record.js';
+import type { Verification } from './verification/verification.js';
 
 /** What a step works with. */
 export interface StepContext {
@@ -29,6 +30,8 @@ export interface StepContext {
   progress(copies: ReadonlyMap<string, Amount>): void;
   /** Leaves facts for later steps, durably. */
   remember(facts: Facts): Promise<void>;
+  /** Comparing the databases with what follows them, as a step of the phase. */
+  readonly comparison: Comparison;
   /** How the switch goes, for whoever looks at it later. */
   readonly record: Recording;
   /** Passes the point of no return. @throws when the migration is being aborted */
@@ -43,6 +46,20 @@ export interface Recording {
   traffic(found: readonly TrafficSecond[]): Promise<void>;
   /** There was no switch after all. */
   forget(): Promise<void>;
+}
+
+/** Compares the databases with what follows them, and remembers how far that is. */
+export interface Comparison {
+  /** The one that was begun last, by a phase or by itself; null when none was. */
+  last(): Promise<Verification | null>;
+  /** Begins anew. */
+  begin(): Promise<void>;
+  /**
+   * Goes on with the last one to its end.
+   * @returns what it came to; it may have been told to end
+   * @throws when a database does not answer for long, and then it can be gone on with
+   */
+  complete(): Promise<Verification>;
 }
 
 /** What can be known of a migration by looking alone. */

@@ -62,12 +62,13 @@ const data: StepRecord = {
   ...{ id: randomUUID(), phase: 'data', name: '', status: 'done', logs: null, progress: null },
 };
 
-function imagined({ app, source, destination, dstAppName }: NewMigration): Migration {
+function imagined({ app, source, destination, dstAppName, verify }: NewMigration): Migration {
   return {
     ...{ id: randomUUID(), appId: app.id, srcAppName: app.name, newAppId: null },
     ...{ source, destination, dstAppName: dstAppName ?? app.name },
     ...{ status: 'created', phase: null, failedPhase: null, steps: [] },
     ...{ wasStarted: null, holdUntil: null, promoting: false, switchedAt: null, switches: {} },
+    verify,
     ...{ windowClosesAt: null, rolledBackAt: null, completedAt: null, removeSource: false },
     ...{ createdAt: new Date(), startedAt: null, finishedAt: null },
   };
@@ -80,7 +81,7 @@ async function runCheck(
   step: Step,
   context: Omit<
     StepContext,
-    'signal' | 'log' | 'progress' | 'remember' | 'record' | 'commitSwitch'
+    'signal' | 'log' | 'progress' | 'comparison' | 'remember' | 'record' | 'commitSwitch'
   >,
 ): Promise<StepRecord> {
   const lines: string[] = [];
@@ -95,6 +96,7 @@ async function runCheck(
       signal: new AbortController().signal,
       log: (line) => lines.push(line),
       progress: () => undefined,
+      comparison: { last: never, begin: never, complete: never },
       remember: never,
       record: { mark: () => undefined, clients: never, traffic: never, forget: never },
       commitSwitch: never,

@@ -9,12 +9,14 @@ import type { Region } from '../region/region.js';
 import { messageOf, Refusal } from '../shared/errors.js';
 import { derivedId } from '../shared/ids.js';
 import type { Logger } from '../shared/logging.js';
-import { isCommitted, type Progress } from './migration.js';
+import { type Amount, isCommitted, type Progress } from './migration.js';
 import { Paces } from './pace.js';
 import type { Step, StepContext } from './phase.js';
 import { phaseNamed } from './phases.js';
 import { Recorder } from './recorder.js';
 import type { MigrationStore, Run } from './store.js';
+import { comparisonOf } from './verification/comparison.js';
+import type { VerificationStore } from './verification/store.js';
 
 /** What became of a step: `superseded` when an abort came. */
 export type Outcome = 'done' | 'failed' | 'superseded';
@@ -34,6 +36,7 @@ export interface People {
 
 export interface RunnerParts {
   readonly store: MigrationStore;
+  readonly verifications: VerificationStore;
   readonly regions: Regions;
   readonly people: People;
   /** How long a switch can be taken back, in milliseconds. */
@@ -42,20 +45,28 @@ export interface RunnerParts {
   readonly holdBudget: number;
   /** For how much longer, while what cannot be copied before is copied, in milliseconds. */
   readonly copyBudget: number;
+  /** Of the time, at most so much is spent on comparing a database, from 0 to 1. */
+  readonly verifyShare: number;
   readonly logger: Logger;
 }
 
 export class Runner {
   readonly #store: MigrationStore;
+  readonly #verifications: VerificationStore;
   readonly #regions: Regions;
   readonly #people: People;
   readonly #window: number;
   readonly #holdBudget: number;
   readonly #copyBudget: number;
+  readonly #verifyShare: number;
   readonly #logger: Logger;
 
-  constructor({ store, regions, people, window, holdBudget, copyBudget, logger }: RunnerParts) {
+  constructor(parts: RunnerParts) {
+    const { store, verifications, regions, people, window, logger } = parts;
+    const { holdBudget, copyBudget, verifyShare } = parts;
     this.#store = store;
+    this.#verifications = verifications;
+    this.#verifyShare = verifyShare;
     this.#regions = regions;
     this.#people = people;
     this.#window = window;
@@ -184,24 +195,31 @@ export class Runner {
     try {
       signal.throwIfAborted();
       const [source, destination] = [region(migration.source), region(migration.destination)];
-      await work({
-        migration,
-        source,
-        destination,
+      const ground = {
+        ...{ migration, source, destination, signal },
         newAppId: derivedId(migration.id, 'app'),
+        sourceApp: () => existingApp(source, migration.appId, migration.srcAppName),
+      };
+      const tellProgress = (amounts: ReadonlyMap<string, Amount>) => {
+        progress = paces.note(amounts);
+        dirty = true;
+      };
+      await work({
+        ...ground,
         holdBudget: this.#holdBudget,
         copyBudget: this.#copyBudget,
-        sourceApp: () => existingApp(source, migration.appId, migration.srcAppName),
         isKnown: async (user) => (await this.#people.find(user)) !== null,
-        signal,
         log: (line) => {
           lines.push(line);
           dirty = true;
         },
-        progress: (copies) => {
-          progress = paces.note(copies);
-          dirty = true;
-        },
+        progress: tellProgress,
+        comparison: comparisonOf(run.phase, {
+          store: this.#verifications,
+          ground,
+          share: this.#verifyShare,
+          progress: tellProgress,
+        }),
         record,
         remember: (facts) => this.#store.remember(run.migration, facts),
         commitSwitch: async () => {

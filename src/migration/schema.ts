@@ -1,8 +1,10 @@
 import { type ColumnType, type Generated, type Kysely, sql } from 'kysely';
 import type { EventTables } from '../events/schema.js';
 import type { User } from '../region/model.js';
-import type { PhaseName, Progress, Status, StepStatus } from './migration.js';
+import type { PhaseName, Progress, Status, StepStatus, VerifyMode } from './migration.js';
 import type { Switches, Switching, TrafficSecond } from './switch/record.js';
+import type { ComparedDatabase, VerificationStatus } from './verification/verification.js';
+import type { PartProgress } from './verification/walk.js';
 
 type CreationTime = ColumnType<Date, never, never>;
 type NullableTime = ColumnType<Date | null, Date | null, Date | null>;
@@ -36,6 +38,8 @@ export interface MigrationTables extends EventTables {
     completed_at: NullableTime;
     remove_source: Generated<boolean>;
     switches: ColumnType<Switches, never, Switches>;
+    /** What of the data is compared before a switch. */
+    verify: Generated<VerifyMode>;
     /** Counts the changes of the migration and its steps, by triggers: see {@link changeTracking}. */
     version: Generated<string>;
     /** The version at which the migration itself, not a step of it, changed last. */
@@ -67,6 +71,31 @@ export interface MigrationTables extends EventTables {
     migration_id: string;
     phase: Switching;
     seconds: ColumnType<TrafficSecond[], string, string>;
+  };
+  /** Comparisons of databases with their followers; one of a migration at a time. */
+  verifications: {
+    id: string;
+    migration_id: string;
+    /** The phase that it is a step of; null for one that was asked for by itself. */
+    phase: PhaseName | null;
+    status: VerificationStatus;
+    reason: string | null;
+    /** The durable workflow that runs one that was asked for by itself: `<id>/<attempt>`. */
+    attempt: Generated<number>;
+    started_at: ColumnType<Date, never, never>;
+    finished_at: NullableTime;
+  };
+  verified_databases: {
+    verification_id: string;
+    /** Its id. */
+    addon: string;
+    database: ColumnType<Omit<ComparedDatabase, 'parts'>, string, string>;
+  };
+  verified_parts: {
+    verification_id: string;
+    addon: string;
+    part: string;
+    progress: ColumnType<PartProgress, string, string>;
   };
   /** Requests that their clients may repeat, by the key that they gave them. */
   idempotency_keys: {
@@ -147,6 +176,7 @@ export async function createMigrationTables(db: Kysely<MigrationTables>): Promis
         ADD COLUMN IF NOT EXISTS completed_at timestamptz,
         ADD COLUMN IF NOT EXISTS remove_source boolean NOT NULL DEFAULT false,
         ADD COLUMN IF NOT EXISTS switches jsonb NOT NULL DEFAULT '{}',
+        ADD COLUMN IF NOT EXISTS verify text NOT NULL DEFAULT 'content',
         DROP COLUMN IF EXISTS switch`.execute(tx);
     await sql`DROP INDEX IF EXISTS one_open_migration_per_app`.execute(tx);
     await sql`
@@ -175,6 +205,35 @@ export async function createMigrationTables(db: Kysely<MigrationTables>): Promis
         phase text NOT NULL,
         seconds jsonb NOT NULL,
         PRIMARY KEY (migration_id, phase)
+      )`.execute(tx);
+    await sql`
+      CREATE TABLE IF NOT EXISTS verifications (
+        id uuid PRIMARY KEY,
+        migration_id uuid NOT NULL REFERENCES migrations ON DELETE CASCADE,
+        phase text,
+        status text NOT NULL,
+        reason text,
+        attempt integer NOT NULL DEFAULT 1,
+        started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        finished_at timestamptz
+      )`.execute(tx);
+    await sql`
+      CREATE UNIQUE INDEX IF NOT EXISTS one_verification_at_a_time
+        ON verifications (migration_id) WHERE status = 'running'`.execute(tx);
+    await sql`
+      CREATE TABLE IF NOT EXISTS verified_databases (
+        verification_id uuid NOT NULL REFERENCES verifications ON DELETE CASCADE,
+        addon text NOT NULL,
+        database jsonb NOT NULL,
+        PRIMARY KEY (verification_id, addon)
+      )`.execute(tx);
+    await sql`
+      CREATE TABLE IF NOT EXISTS verified_parts (
+        verification_id uuid NOT NULL REFERENCES verifications ON DELETE CASCADE,
+        addon text NOT NULL,
+        part text NOT NULL,
+        progress jsonb NOT NULL,
+        PRIMARY KEY (verification_id, addon, part)
       )`.execute(tx);
     await sql`
       CREATE TABLE IF NOT EXISTS idempotency_keys (

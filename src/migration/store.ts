@@ -17,6 +17,7 @@ import {
 import type { Asked, Changes, NewMigration } from './migrations.js';
 import type { MigrationTables } from './schema.js';
 import type { Marks, SwitchClients, Switching, Traffic, TrafficSecond } from './switch/record.js';
+import { giveWay } from './verification/store.js';
 
 /** Facts that steps leave for later steps and for a repetition of themselves after a crash. */
 export interface Facts {
@@ -74,6 +75,7 @@ export class MigrationStore {
           dst_app_name: dstAppName,
           source: wanted.source,
           destination: wanted.destination,
+          verify: wanted.verify,
           status: 'created',
           created_by: JSON.stringify(wanted.user),
           // Its preflight begins at once, and clients decode a date from the first answer on.
@@ -218,8 +220,28 @@ export class MigrationStore {
         .returning(['run_number'])
         .executeTakeFirst();
       if (!row) return null;
+      await giveWay(tx, migration.id, phase);
       await noteRequest(tx, migration.appId, key, runRequest(migration.id, phase), migration.id);
       return { migration: migration.id, number: row.run_number, phase };
+    });
+  }
+
+  /**
+   * Does something while the migration stands as it was when that was judged, and nothing else can begin.
+   * @returns what it gives, or null when something else came first
+   */
+  async whileAsIs<T>(
+    { id, status }: Migration,
+    work: (tx: Transaction<MigrationTables>) => Promise<T>,
+  ): Promise<T | null> {
+    return this.#db.transaction().execute(async (tx) => {
+      const row = await tx
+        .selectFrom('migrations')
+        .select('status')
+        .where('id', '=', id)
+        .forUpdate()
+        .executeTakeFirst();
+      return row?.status === status ? work(tx) : null;
     });
   }
 
@@ -512,8 +534,8 @@ function endOf(row: MigrationRow): NewEvent {
 
 const runRequest = (id: string, phase: PhaseName) => `run ${phase} of ${id}`;
 
-const createRequest = ({ app, destination, dstAppName }: NewMigration) =>
-  `create on ${destination} as ${dstAppName ?? app.id}`;
+const createRequest = ({ app, destination, dstAppName, verify }: NewMigration) =>
+  `create on ${destination} as ${dstAppName ?? app.id}${verify === 'none' ? ', not compared' : ''}`;
 
 /**
  * The migration that a request made before under the same key is about; null when none was.
@@ -576,6 +598,7 @@ function toMigration(row: MigrationRow, steps: readonly StepRow[]): Migration & 
     completedAt: row.completed_at,
     removeSource: row.remove_source,
     switches: row.switches,
+    verify: row.verify,
     createdAt: row.created_at,
     startedAt: row.started_at,
     finishedAt: row.finished_at,

@@ -3,6 +3,7 @@ import { until } from '../shared/until.js';
 import { phaseNamed } from './phases.js';
 import type { Outcome, Runner } from './run.js';
 import { type Run, workflowId } from './store.js';
+import type { Verifier } from './verification/verifier.js';
 
 /** Between two attempts of a step that must succeed, in milliseconds. */
 const pauses = [250, 500, 1_000, 2_000, 5_000];
@@ -45,16 +46,21 @@ function recorded<T>(name: string, work: () => Promise<T>): Promise<T> {
 /** Waits until the run that an abort took the place of has stopped, and backed out where it had to. */
 async function earlierRunsEnded(run: Run): Promise<void> {
   for (let number = 1; number < run.number; number += 1) {
-    await until(async () => !(await isGoingOn({ ...run, number })), {
+    await until(async () => !(await isGoingOn(workflowId({ ...run, number }))), {
       timeout: Number.POSITIVE_INFINITY,
       what: `run ${number} to end`,
     });
   }
 }
 
-/** Whether the workflow of a run has still something to do. */
-export async function isGoingOn(run: Run): Promise<boolean> {
-  const status = (await DBOS.getWorkflowStatus(workflowId(run)))?.status;
+/** Compares the databases of a migration as a durable workflow: after a crash it goes on where it was. */
+export async function runVerification(verifier: Verifier, id: string): Promise<void> {
+  await recorded('compare', () => verifier.run(id));
+}
+
+/** Whether a workflow has still something to do. */
+export async function isGoingOn(workflow: string): Promise<boolean> {
+  const status = (await DBOS.getWorkflowStatus(workflow))?.status;
   return status === 'PENDING' || status === 'ENQUEUED' || status === 'DELAYED';
 }
 

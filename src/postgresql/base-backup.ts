@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import type { Account } from '../shared/account.js';
 import type { CopyProgress } from '../shared/copy-progress.js';
+import { checkManifest } from './backup-manifest.js';
 import { type CopyDataTakers, CopyDataTap } from './copy-data.js';
 import { Unpacking } from './unpack.js';
 
@@ -18,9 +19,10 @@ export interface CopySource {
 /**
  * Copies a running cluster into an empty folder with `BASE_BACKUP`, over the streaming replication
  * protocol (PostgreSQL documentation, chapter "Frontend/Backend Protocol", messages CopyData of
- * types n, d, p; from version 15). The write-ahead log is left out: a slot must keep it.
+ * types n, m, d, p; from version 15). The write-ahead log is left out: a slot must keep it.
+ * What was written is what was sent: every file is checked as it comes.
  * @param onProgress called often, with bytes
- * @throws when the connection breaks, the server refuses, or `signal` fires
+ * @throws when the connection breaks, the server refuses, a file arrived damaged, or `signal` fires
  */
 export async function copyCluster(
   source: CopySource,
@@ -47,6 +49,7 @@ export async function copyCluster(
     client.query(backup);
     await Promise.race([backup.finished, unpacking.finished.then(() => backup.finished), broken]);
     await unpacking.finished;
+    checkManifest(backup.manifest, unpacking.files);
   } finally {
     // Not end(): it would wait for a copy that was given up half-way.
     client.connection.stream.destroy();
@@ -78,14 +81,20 @@ function replicationOptions({ host, port, user, password, certificate }: CopySou
 }
 
 const command =
-  "BASE_BACKUP (LABEL 'godwit', PROGRESS true, CHECKPOINT 'fast', WAIT false, WAL false, MANIFEST 'no')";
+  "BASE_BACKUP (LABEL 'godwit', PROGRESS true, CHECKPOINT 'fast', WAIT false, WAL false, MANIFEST 'yes', MANIFEST_CHECKSUMS 'CRC32C')";
+
+/** First bytes of the messages that carry a backup: n, m and d. */
+const kinds = { archive: 0x6e, manifest: 0x6d, piece: 0x64 };
 
 class BaseBackup implements pg.Submittable {
   /** Resolves when the primary has sent everything. */
   readonly finished: Promise<void>;
   readonly #unpacking: Unpacking;
   readonly #onProgress: (progress: CopyProgress) => void;
-  #isArchive = false;
+  #isPiece = false;
+  /** What the pieces belong to. */
+  #into: 'archive' | 'manifest' = 'archive';
+  readonly #manifest: Buffer[] = [];
   #copied = 0;
   #total = 0;
   #resolve: () => void = () => undefined;
@@ -98,6 +107,11 @@ class BaseBackup implements pg.Submittable {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+  }
+
+  /** What the server says that it sent. */
+  get manifest(): Buffer {
+    return Buffer.concat(this.#manifest);
   }
 
   submit(connection: pg.Connection): void {
@@ -117,10 +131,18 @@ class BaseBackup implements pg.Submittable {
   }
 
   take(piece: Buffer, isFirst: boolean): void {
-    // 'd': a piece of the archive. 'n' names the one archive there is; 'p' counts what we count.
-    if (isFirst) this.#isArchive = piece[0] === 0x64;
-    if (!this.#isArchive) return;
+    // 'n' names the one archive there is, 'm' begins its manifest; 'p' counts what we count.
+    if (isFirst) {
+      this.#isPiece = piece[0] === kinds.piece;
+      if (piece[0] === kinds.archive) this.#into = 'archive';
+      if (piece[0] === kinds.manifest) this.#into = 'manifest';
+    }
+    if (!this.#isPiece) return;
     const content = isFirst ? piece.subarray(1) : piece;
+    if (this.#into === 'manifest') {
+      this.#manifest.push(Buffer.from(content));
+      return;
+    }
     this.#unpacking.take(content);
     this.#copied += content.length;
     this.#onProgress({ copied: this.#copied, total: Math.max(this.#total, this.#copied) });

@@ -11,6 +11,12 @@ import { type HbaRule, hbaFile, type Settings, settingsFile } from './configurat
 /** The superuser of every cluster, who can log in over the socket in its data folder only. */
 export const superuser = 'godwit';
 
+/**
+ * Reads what an app keeps in its cluster, over the same socket. To read a table can run code of its
+ * owner's (immutable functions in the predicates of its indexes), which must not be a superuser's.
+ */
+export const reader = 'godwit_reader';
+
 /** How a cluster is run; written to its configuration files before each start. */
 export interface ClusterOptions {
   readonly port: number;
@@ -103,7 +109,7 @@ export class Cluster extends Service {
   /** Writes the configuration; what runs already takes it over at {@link Cluster.reload}. */
   async configure({ port, settings, rules }: ClusterOptions): Promise<void> {
     await this.writeFile('postgresql.conf', settingsFile({ ...settings, port }));
-    await this.writeFile('pg_hba.conf', hbaFile(superuser, rules));
+    await this.writeFile('pg_hba.conf', hbaFile([superuser, reader], rules));
   }
 
   /** Makes a running cluster read its configuration again. */
@@ -132,20 +138,39 @@ export class Cluster extends Service {
   }
 
   /**
-   * Lends a superuser's session. The data folder is named by a descriptor: socket paths must be short.
+   * Lends a superuser's session.
    * @throws when `signal` fires, also while the cluster does not answer
    */
-  async asSuperuser<T>(
+  asSuperuser<T>(
     port: number,
     use: (client: pg.Client) => Promise<T>,
-    { database = 'postgres', signal }: SessionOptions = {},
+    how: SessionOptions = {},
+  ): Promise<T> {
+    return this.#lend(superuser, port, use, how);
+  }
+
+  /** Lends a session of the {@link reader}. @throws as {@link Cluster.asSuperuser} does */
+  asReader<T>(
+    port: number,
+    use: (client: pg.Client) => Promise<T>,
+    how: SessionOptions = {},
+  ): Promise<T> {
+    return this.#lend(reader, port, use, how);
+  }
+
+  /** The data folder is named by a descriptor: socket paths must be short. */
+  async #lend<T>(
+    user: string,
+    port: number,
+    use: (client: pg.Client) => Promise<T>,
+    { database = 'postgres', signal }: SessionOptions,
   ): Promise<T> {
     signal?.throwIfAborted();
     const folder = await open(this.data, 'r');
     const client = new pg.Client({
       host: `/proc/self/fd/${folder.fd}`,
       port,
-      user: superuser,
+      user,
       database,
       connectionTimeoutMillis: 10_000,
     });

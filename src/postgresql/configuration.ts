@@ -38,13 +38,14 @@ function quote(value: string | number | boolean): string {
   return `'${value.replaceAll("'", "''")}'`;
 }
 
-/** The text of `pg_hba.conf`: the superuser over the socket, and those named, with a password. */
-export function hbaFile(superuser: string, rules: readonly HbaRule[]): string {
+/** The text of `pg_hba.conf`: some roles over the socket, and those named by rules, with a password. */
+export function hbaFile(overSocket: readonly string[], rules: readonly HbaRule[]): string {
+  const here = overSocket.map((role) => `local all ${name(role)} trust`);
   const lines = rules.map(
     ({ type, database, user, from }) =>
       `${type} ${name(database)} ${name(user)} ${from === 'here' ? '127.0.0.1/32' : 'all'} scram-sha-256`,
   );
-  return `local all "${superuser}" trust\n${lines.join('\n')}\n`;
+  return `${[...here, ...lines].join('\n')}\n`;
 }
 
 /** `replication` is a word of the file; everything else is a name, quoted so that it is not one. */

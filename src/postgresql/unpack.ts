@@ -1,8 +1,10 @@
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join, posix } from 'node:path';
+import { crc32c } from '@node-rs/crc32';
 import { Header } from 'tar';
 import type { Account } from '../shared/account.js';
+import type { WrittenFile } from './backup-manifest.js';
 
 /** What an archive is made of (POSIX `ustar`): every header, and every content padded, to this. */
 const record = 512;
@@ -41,6 +43,11 @@ export class Unpacking {
     this.#sender = sender;
     this.finished = this.#write();
     this.finished.catch(() => undefined); // whoever waits for it hears of it
+  }
+
+  /** The files that were written whole, by their paths in the archive. */
+  get files(): ReadonlyMap<string, WrittenFile> {
+    return this.#folder.files;
   }
 
   /** Takes the next piece; its memory is the caller's again when this returns. */
@@ -110,8 +117,14 @@ class Folder {
   readonly #path: string;
   readonly #owner: Account | null;
   #file: FileHandle | null = null;
+  readonly files = new Map<string, WrittenFile>();
+  /** The path of the open file in the archive, and what it is to have. */
+  #name = '';
+  #size = 0;
   /** Bytes of the open file that are still to come. */
   #left = 0;
+  /** Of its bytes so far. */
+  #checksum = 0;
 
   constructor(path: string, owner: Account | null) {
     this.#path = path;
@@ -144,14 +157,16 @@ class Folder {
     for (let written = 0; written < part.length; ) {
       written += (await this.#file?.write(part, written))?.bytesWritten ?? 0;
     }
+    this.#checksum = crc32c(part, this.#checksum);
     this.#left -= part.length;
-    if (this.#left === 0) await this.close();
+    if (this.#left === 0) await this.#end();
     return part.length;
   }
 
   async #begin({ path, type, size, mode, nullBlock }: Header): Promise<void> {
     if (nullBlock) return; // two of these end an archive
-    const target = join(this.#path, inside(path ?? ''));
+    const name = inside(path ?? '');
+    const target = join(this.#path, name);
     if (type === 'Directory') {
       await mkdir(target, { recursive: true, mode: mode ?? 0o700 });
       const folder = await open(target, 'r');
@@ -163,8 +178,14 @@ class Folder {
     const create = constants.O_CREAT | constants.O_WRONLY | constants.O_EXCL;
     this.#file = await open(target, create, mode ?? 0o600);
     if (this.#owner) await this.#file.chown(this.#owner.uid, this.#owner.gid);
-    this.#left = size ?? 0;
-    if (this.#left === 0) await this.close();
+    [this.#name, this.#size, this.#checksum] = [name, size ?? 0, 0];
+    this.#left = this.#size;
+    if (this.#left === 0) await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    await this.close();
+    this.files.set(this.#name, { size: this.#size, checksum: this.#checksum });
   }
 }
 

@@ -116,6 +116,8 @@ export class AgentClient implements Region {
   readonly following = this.#verb('following');
   readonly flush = this.#verb('flush');
   readonly position = this.#verb('position');
+  readonly contents = this.#verb('contents');
+  readonly digest = this.#verb('digest');
   readonly waitFor = this.#verb('waitFor');
   readonly fence = this.#verb('fence');
   readonly unfence = this.#verb('unfence');

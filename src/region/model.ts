@@ -358,6 +358,56 @@ export type Inspection = z.infer<typeof inspection>;
 export const position = z.string();
 export type Position = z.infer<typeof position>;
 
+/** Something in a database that is compared by itself, such as a table. Primary and follower call it by the same id. */
+export const part = z.object({
+  /** Opaque. Parts are compared in the order of their ids. */
+  id: z.string(),
+  /** Name for people. */
+  name: z.string(),
+  /** On disk, about. */
+  bytes: z.number(),
+});
+export type Part = z.infer<typeof part>;
+
+/** What of a database can be compared with a follower of it. */
+export const contents = z.object({
+  parts: z.array(part),
+  /** What is not compared, and why, for people. */
+  leftOut: z.array(z.string()),
+});
+export type Contents = z.infer<typeof contents>;
+
+/** Where in a part something lies, in the order of its keys. Opaque, but readable: people are told of it. */
+export const bound = z.string();
+export type Bound = z.infer<typeof bound>;
+
+/** A range of keys of a part: all after `after`, up to and with `to`; null for no such end. */
+export const keyRange = z.object({ after: bound.nullable(), to: bound.nullable() });
+export type KeyRange = z.infer<typeof keyRange>;
+
+/** What to look at: a range, or only the first `most` rows of it. */
+export const look = keyRange.extend({ most: z.number().int().min(1).nullable() });
+export type Look = z.infer<typeof look>;
+
+/** What a range of a part comes to. Of the same rows, a primary and its follower make the same digest. */
+export const seenRange = z.object({
+  /** The end of the range that was looked at. */
+  to: bound.nullable(),
+  rows: z.number(),
+  /** Of these rows, about. */
+  bytes: z.number(),
+  digest: z.string(),
+});
+export type SeenRange = z.infer<typeof seenRange>;
+
+/** What was seen, look by look. */
+export const seen = z.object({
+  ranges: z.array(seenRange),
+  /** Whoever has come to this position has all that was seen. */
+  position,
+});
+export type Seen = z.infer<typeof seen>;
+
 /** Address and credential for one follower. Opaque to the engine, and secret: never stored or logged by it. */
 export const endpoint = z.record(z.string(), z.unknown());
 

@@ -185,6 +185,16 @@ const databases = {
   /** Makes a fence that comes soon a short one, by writing out now what can be written out now. */
   flush: verb(database),
   position: verb(database, model.position),
+  /** What of it can be compared with a follower of it; null when its product cannot do that. */
+  contents: verb(database, model.contents.nullable()),
+  /**
+   * What the rows of some ranges of a part come to, each as it is at one moment. Null when there is no
+   * such part. Refuses (too-large) what takes too long.
+   */
+  digest: verb(
+    { ...database, part: z.string(), looks: z.array(model.look).min(1).max(1_000) },
+    model.seen.nullable(),
+  ),
   /** Returns when the follower has replayed `position`; refuses (unavailable) after `timeout` ms. */
   waitFor: verb({ ...database, position: model.position, timeout: z.number().int() }),
   /** From its return no client can write or connect, after a crash neither, until `unfence`. */

@@ -65,6 +65,7 @@ beforeAll(async () => {
     window: windowLength,
     holdBudget: 30_000,
     copyBudget: 600_000,
+    verifyShare: 1,
     publicUrl: null,
   });
   pool = new pg.Pool({ connectionString: postgresql.url });

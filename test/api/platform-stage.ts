@@ -43,7 +43,7 @@ export async function startStage({
   ]);
   const server = await startServer({
     ...{ host: '127.0.0.1', port: 0, database: { url: database.url }, token, logger, registry },
-    ...{ requestsPerMinute: 100_000, window, holdBudget, copyBudget },
+    ...{ requestsPerMinute: 100_000, window, holdBudget, copyBudget, verifyShare: 1 },
     publicUrl: null,
   });
   const pool = new pg.Pool({ connectionString: database.url });

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Mutex } from 'async-mutex';
-import type { Offer } from '../../region/model.js';
+import type { Look, Offer } from '../../region/model.js';
 import type { DatabaseVerbName, Does } from '../../region/region.js';
 import { messageOf, Refusal } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logging.js';
@@ -98,15 +98,20 @@ export class Databases implements Does<DatabaseVerbName> {
 
   /** @throws Refusal `unavailable` when it cannot be asked */
   async inspect({ database }: { database: string }) {
-    const found = this.#look(database);
-    return found.inspect().catch((error) => {
-      if (error instanceof Refusal) throw error;
-      this.#logger.warn({ err: error, database }, 'a database does not answer');
-      throw new Refusal(
-        'unavailable',
-        `Database ${database} does not answer: ${messageOf(error)}. Look at its log, and mend it first.`,
-      );
-    });
+    return this.#ask(database, (it) => it.inspect());
+  }
+
+  /** @throws Refusal `unavailable` when it cannot be asked */
+  async contents({ database }: { database: string }) {
+    return this.#ask(database, async ({ comparable }) => (await comparable?.contents()) ?? null);
+  }
+
+  /** @throws Refusal `unavailable` when it cannot be asked; `too-large` for what takes too long */
+  async digest({ database, part, looks }: { database: string; part: string; looks: Look[] }) {
+    return this.#ask(
+      database,
+      async ({ comparable }) => (await comparable?.digest(part, looks)) ?? null,
+    );
   }
 
   async provides({ database }: { database: string }) {
@@ -181,6 +186,18 @@ export class Databases implements Does<DatabaseVerbName> {
 
   #look(id: string): Database {
     return this.#find(id).database;
+  }
+
+  /** @throws Refusal `unavailable` when the database does not answer */
+  #ask<T>(id: string, question: (database: Database) => Promise<T>): Promise<T> {
+    return question(this.#look(id)).catch((error) => {
+      if (error instanceof Refusal) throw error;
+      this.#logger.warn({ err: error, database: id }, 'a database does not answer');
+      throw new Refusal(
+        'unavailable',
+        `Database ${id} does not answer: ${messageOf(error)}. Look at its log, and mend it first.`,
+      );
+    });
   }
 
   #change<T>(id: string, change: (database: Database) => Promise<T>): Promise<T> {

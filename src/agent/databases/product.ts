@@ -1,4 +1,12 @@
-import type { Following, Inspection, Offer, Position } from '../../region/model.js';
+import type {
+  Contents,
+  Following,
+  Inspection,
+  Look,
+  Offer,
+  Position,
+  Seen,
+} from '../../region/model.js';
 
 /** What a new database should be. */
 export interface Provision {
@@ -18,12 +26,21 @@ export interface Product {
   open(folder: string): Promise<Database | null>;
 }
 
+/** Lets what a database holds be compared with what a follower of it holds, while both live. */
+export interface Comparable {
+  contents(): Promise<Contents>;
+  /** See the verb `digest` of the region protocol. */
+  digest(part: string, looks: readonly Look[]): Promise<Seen | null>;
+}
+
 /**
  * A database of any product, with the verbs of the region protocol. All are idempotent; none is
  * called while another of the same database runs, except those that only look.
  */
 export interface Database {
   readonly id: string;
+  /** Not there for a product whose databases cannot be compared. */
+  readonly comparable?: Comparable;
   /** Variables for the app; none while there is nothing to log in to. */
   variables(): Record<string, string>;
   inspect(): Promise<Inspection>;

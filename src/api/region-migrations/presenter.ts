@@ -1,5 +1,11 @@
 import { z } from 'zod';
-import { type Migration, phases, type StepRecord, statuses } from '../../migration/migration.js';
+import {
+  type Migration,
+  phases,
+  type StepRecord,
+  statuses,
+  verifyModes,
+} from '../../migration/migration.js';
 import { presentNewestSwitch, switchShape } from './switch-shape.js';
 
 const time = z.iso.datetime();
@@ -52,6 +58,7 @@ export const migrationShape = z
     completed_at: time.nullable().describe('When nothing but the result was left of it'),
     phase: z.enum(phases).nullable().describe('The one that runs, or ran last'),
     failed_phase: z.enum(phases).nullable(),
+    verify: z.enum(verifyModes).describe('What of the data is compared before a switch'),
     switch: switchShape.nullable().describe('The newest one; null before'),
   })
   .meta({
@@ -73,6 +80,7 @@ export const migrationShape = z
         completed_at: null,
         phase: 'data',
         failed_phase: null,
+        verify: 'content',
         switch: null,
       },
     ],
@@ -98,6 +106,7 @@ export function presentMigration(migration: Migration): MigrationJson {
     completed_at: migration.completedAt?.toISOString() ?? null,
     phase: migration.phase,
     failed_phase: migration.failedPhase,
+    verify: migration.verify,
     switch: presentNewestSwitch(migration),
   };
 }

@@ -9,6 +9,7 @@ import { migrationOf, ofApp, ofMigration } from './migration-of.js';
 import { planShape, presentPlan } from './plan-shape.js';
 import { migrationShape, presentMigration } from './presenter.js';
 import { presentReport, reportShape } from './switch-shape.js';
+import { verificationRoutes } from './verification-routes.js';
 
 const tags = ['Region migrations'];
 /** With it, a client may send a request again without having it done twice. */
@@ -96,6 +97,7 @@ export function regionMigrationRoutes(context: ApiContext): FastifyPluginAsyncZo
 
     await app.register(createRoutes(context));
     await app.register(migrationEventRoutes(context));
+    await app.register(verificationRoutes(context));
   };
 }
 
@@ -119,10 +121,10 @@ function createRoutes(context: ApiContext): FastifyPluginAsyncZod {
     const wantedBy = async (request: CreateAsking, idempotencyKey: string | null) => {
       const { app, region } = await fullAppOf(context, request);
       const wanted = readCreateRequest(typeof request.body === 'string' ? request.body : '');
-      const { destination, dstAppName, isDocumentedForm } = wanted;
+      const { destination, dstAppName, verify, isDocumentedForm } = wanted;
       const user = userOf(request);
       const where = { source: region.name, destination, dstAppName: dstAppName || null };
-      return { migration: { app, user, ...where, idempotencyKey }, isDocumentedForm };
+      return { migration: { app, user, ...where, verify, idempotencyKey }, isDocumentedForm };
     };
     app.post(
       '/apps/:app/region_migrations/plan',

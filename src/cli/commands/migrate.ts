@@ -1,13 +1,16 @@
 import { Command } from 'commander';
 import { logLines, stepLine } from '../../client/step-lines.js';
 import { journey } from '../../client/watch-phase.js';
+import type { VerifyMode } from '../../migration/migration.js';
 import { ask, needAnswers } from '../ask.js';
 import { action, type Session } from '../session.js';
+import { verifyOption } from '../verify-option.js';
 import { summary, watch } from '../watch.js';
 
 interface Options {
   readonly to: string;
   readonly newName?: string;
+  readonly verify: VerifyMode;
   readonly yes?: boolean;
   readonly dryRun?: boolean;
 }
@@ -16,14 +19,15 @@ export const migrate = new Command('migrate')
   .description('move the application to another region: all phases, asking before each')
   .requiredOption('--to <region>', 'the destination')
   .option('--new-name <name>', 'another name in the destination')
+  .addOption(verifyOption())
   .option('--yes', 'do not ask')
   .option('--dry-run', 'only look, and tell what would be done')
   .action(
-    action(async (session, { to, newName, yes = false, dryRun }: Options) => {
-      if (dryRun) return showPlan(session, to, newName);
+    action(async (session, { to, newName, verify, yes = false, dryRun }: Options) => {
+      if (dryRun) return showPlan(session, to, newName, verify);
       if (!yes) needAnswers();
       const { client } = session;
-      const { id } = await client.createMigration(session.app(), to, newName);
+      const { id } = await client.createMigration(session.app(), to, newName, verify);
       for (const { phase, title } of journey) {
         if (phase !== 'preflight') {
           if (!yes && !(await ask(`Go on with ${phase}?`))) {
@@ -41,8 +45,13 @@ export const migrate = new Command('migrate')
   );
 
 /** @throws when the migration is not possible as things are */
-async function showPlan(session: Session, to: string, newName?: string): Promise<void> {
-  const plan = await session.client.planMigration(session.app(), to, newName);
+async function showPlan(
+  session: Session,
+  to: string,
+  newName: string | undefined,
+  verify: VerifyMode,
+): Promise<void> {
+  const plan = await session.client.planMigration(session.app(), to, newName, verify);
   const lines = journey.flatMap(({ phase, title }) => [
     title,
     ...(plan.phases.find((one) => one.phase === phase)?.steps ?? []).flatMap((step) =>

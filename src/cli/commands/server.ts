@@ -15,6 +15,7 @@ interface Options {
   readonly windowDays: number;
   readonly holdSeconds: number;
   readonly copySeconds: number;
+  readonly verifyPercent: number;
 }
 
 export const server = new Command('server')
@@ -46,6 +47,12 @@ export const server = new Command('server')
     countUpTo(86_400),
     600,
   )
+  .option(
+    '--verify-percent <percent>',
+    'of the time, at most so much is spent on comparing a database with its follower',
+    countUpTo(100),
+    25,
+  )
   .action(async (options: Options) => {
     const ended = untilToldToEnd();
     const { Registry } = await import('../../region/registry.js');
@@ -63,6 +70,7 @@ export const server = new Command('server')
       window: options.windowDays * 24 * 3_600_000,
       holdBudget: options.holdSeconds * 1_000,
       copyBudget: options.copySeconds * 1_000,
+      verifyShare: options.verifyPercent / 100,
       publicUrl: options.publicUrl ?? null,
       logger,
     });

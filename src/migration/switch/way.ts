@@ -2,6 +2,9 @@ import type { Region } from '../../region/region.js';
 import type { DatabasePair } from '../databases.js';
 import type { StepContext } from '../phase.js';
 
+/** What tells the sides of a migration apart. */
+type Ground = Pick<StepContext, 'migration' | 'source' | 'destination' | 'newAppId'>;
+
 /** One of the two apps of a migration, as a switch sees it. */
 export interface Side {
   readonly region: Region;
@@ -14,19 +17,19 @@ export interface Side {
 /** From where to where a switch leads: finalize goes there, rollback comes back. */
 export interface Way {
   /** The app that serves before. */
-  from(context: StepContext): Side;
+  from(ground: Ground): Side;
   /** The one that serves after. */
-  to(context: StepContext): Side;
+  to(ground: Ground): Side;
 }
 
-const source = ({ source, migration }: StepContext): Side => ({
+const source = ({ source, migration }: Ground): Side => ({
   region: source,
   app: migration.appId,
   name: migration.srcAppName,
   database: ({ old }) => old,
 });
 
-const destination = ({ destination, newAppId, migration }: StepContext): Side => ({
+const destination = ({ destination, newAppId, migration }: Ground): Side => ({
   region: destination,
   app: newAppId,
   name: migration.dstAppName,

@@ -16,6 +16,7 @@ import type { Logger } from '../../../shared/logging.js';
 import { until } from '../../../shared/until.js';
 import { Copying } from '../copying.js';
 import type { Database } from '../product.js';
+import { ComparableCluster } from './comparable.js';
 import { inspectCluster } from './inspect.js';
 import {
   allStream,
@@ -66,6 +67,7 @@ export interface DatabaseHost {
 
 /** One PostgreSQL cluster for one app: a primary, or a physical follower of another. */
 export class PostgresqlDatabase implements Database {
+  readonly comparable: ComparableCluster;
   readonly #folder: string;
   readonly #cluster: Cluster;
   readonly #address: string;
@@ -78,6 +80,7 @@ export class PostgresqlDatabase implements Database {
     this.#folder = folder;
     this.#record = found;
     this.#cluster = new Cluster(folder, host.binaries);
+    this.comparable = new ComparableCluster(this.#cluster, () => this.#record.port);
     this.#address = host.address;
     this.#logger = host.logger.child({ database: found.id });
   }

@@ -13,6 +13,8 @@ const sessionsToFollow = 2;
 
 /** What physical replication cannot carry, or the owner should know of. Looks; changes nothing. */
 export async function inspectCluster(client: pg.Client): Promise<Found> {
+  // The app may have set another for its database, with functions of its own on it.
+  await client.query('SET search_path = pg_catalog');
   const { rows } = await client.query<{
     version: string;
     size: string;

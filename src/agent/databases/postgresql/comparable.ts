@@ -1,0 +1,108 @@
+import pRetry from 'p-retry';
+import pg from 'pg';
+import { type Cluster, reader } from '../../../postgresql/cluster.js';
+import type { Contents, Look, Seen } from '../../../region/model.js';
+import { Refusal } from '../../../shared/errors.js';
+import type { Comparable } from '../product.js';
+import { contentsOf, readPartId } from './compared.js';
+import { lookAtRows } from './rows.js';
+
+/** SQLSTATEs, by what they mean for a look. */
+const codes = {
+  /** The database, schema, table or a column of its key is not there. */
+  gone: ['3D000', '3F000', '42P01', '42703'],
+  /** It took longer than it may. */
+  slow: ['57014'],
+  /** What a follower replays needed what the look held. */
+  conflict: ['40001', '40P01'],
+};
+
+/** How often a look that was in the way of replaying is tried again. */
+const retries = 10;
+/** After what a session that has not answered is given up, in milliseconds. */
+const patience = 60_000;
+
+/** Compares a cluster with its physical followers. */
+export class ComparableCluster implements Comparable {
+  readonly #cluster: Cluster;
+  readonly #port: () => number;
+
+  /** @param port of the cluster, which may change */
+  constructor(cluster: Cluster, port: () => number) {
+    this.#cluster = cluster;
+    this.#port = port;
+  }
+
+  async contents(): Promise<Contents> {
+    const databases = await this.#cluster.asSuperuser(this.#port(), async (client) => {
+      await ensureReader(client);
+      const { rows } = await client.query<{ datname: string }>(
+        'SELECT datname FROM pg_database WHERE datallowconn',
+      );
+      return rows.map(({ datname }) => datname);
+    });
+    const all: Contents = { parts: [], leftOut: [] };
+    for (const database of databases) {
+      const found = await this.#cluster
+        .asSuperuser(this.#port(), (client) => contentsOf(client, database), { database })
+        .catch((error) => {
+          if (codes.gone.includes(codeOf(error))) return null; // dropped meanwhile
+          throw error;
+        });
+      all.parts.push(...(found?.parts ?? []));
+      all.leftOut.push(...(found?.leftOut ?? []));
+    }
+    return all;
+  }
+
+  async digest(part: string, looks: readonly Look[]): Promise<Seen | null> {
+    const what = readPartId(part);
+    const attempt = () =>
+      this.#cluster.asReader(this.#port(), (client) => lookAtRows(client, what, looks), {
+        database: what.database,
+        signal: AbortSignal.timeout(patience),
+      });
+    return pRetry(attempt, {
+      retries,
+      minTimeout: 20,
+      maxTimeout: 500,
+      shouldRetry: ({ error }) => codes.conflict.includes(codeOf(error)),
+    }).catch((error) => {
+      if (codes.gone.includes(codeOf(error))) return null;
+      if (codes.slow.includes(codeOf(error))) {
+        throw new Refusal('too-large', 'So many rows take too long to look at. Ask for fewer.');
+      }
+      throw error;
+    });
+  }
+}
+
+/** Makes the role that reads, and lets it into every database. A follower has it from its primary. */
+async function ensureReader(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ follows: boolean }>(
+    'SELECT pg_is_in_recovery() AS follows',
+  );
+  if (rows[0]?.follows !== false) return;
+  await client.query(`
+    BEGIN;
+    SELECT pg_advisory_xact_lock(hashtext('${reader}'));
+    DO $$ BEGIN
+      IF to_regrole('${reader}') IS NULL THEN
+        CREATE ROLE ${reader} LOGIN BYPASSRLS IN ROLE pg_read_all_data;
+      END IF;
+    END $$;
+    COMMIT`);
+  const shut = await client.query<{ datname: string }>(
+    `SELECT datname FROM pg_database
+      WHERE datallowconn AND NOT has_database_privilege('${reader}', oid, 'CONNECT')`,
+  );
+  for (const { datname } of shut.rows) {
+    await client.query(
+      `GRANT CONNECT ON DATABASE ${client.escapeIdentifier(datname)} TO ${reader}`,
+    );
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof pg.DatabaseError ? (error.code ?? '') : '';
+}
