@@ -37,8 +37,8 @@ async function versionOf(path: string): Promise<string | null> {
   } catch {
     return null; // it is not there
   }
-  const { stdout } = await promisify(execFile)(path, ['--version']);
-  return readVersion(stdout);
+  const said = await promisify(execFile)(path, ['--version']).catch(() => null); // it does not run here
+  return said && readVersion(said.stdout);
 }
 
 /** Reads `Redis server v=7.0.15 sha=…`; null when it is older than what can be moved. */

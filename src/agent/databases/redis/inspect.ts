@@ -3,7 +3,7 @@ import type { Info } from './info.js';
 
 type Found = Pick<Inspection, 'size' | 'obstacles' | 'unsuitable' | 'remarks'>;
 
-/** What does not move as it is, or the owner should know of. */
+/** What does not move as it is, or the owner should know of. The size is that in memory. */
 export function judge(seen: Info): Found {
   const obstacles: string[] = [];
   const unsuitable: string[] = [];

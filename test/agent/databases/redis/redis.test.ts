@@ -12,8 +12,9 @@ import {
 } from '../../../../src/agent/databases/redis/record.js';
 import { Redis } from '../../../../src/agent/databases/redis/redis.js';
 import { RedisServer } from '../../../../src/agent/databases/redis/server.js';
+import { messageOf } from '../../../../src/shared/errors.js';
 import { readJsonFile, writeJsonFile } from '../../../../src/shared/json-file.js';
-import type { ProcessIdentity } from '../../../../src/shared/processes.js';
+import { isAlive, type ProcessIdentity, signalProcess } from '../../../../src/shared/processes.js';
 import { createCertificate } from '../../../../src/shared/self-signed.js';
 import { until } from '../../../../src/shared/until.js';
 import { afterwards, cleanUp, kill, logger, streaming, TestDatabases } from '../test-databases.js';
@@ -185,6 +186,22 @@ describe('a Redis', () => {
     await there.databases.deprovision(twin);
     await there.databases.deprovision(twin);
     expect(await readdir(there.dir)).toEqual([]);
+  });
+
+  it('takes a fence back although the server hangs, and what was acknowledged is there', async () => {
+    const here = await create();
+    const old = await here.provision(newest);
+    const app = await connect(here, old);
+    await app.set('key', 'value');
+    const server = await processOf(here, old);
+    signalProcess(server, 'SIGSTOP');
+    const fence = here.databases.fence({ database: old }).catch(messageOf);
+    await here.databases.unfence({ database: old });
+    expect(await fence).toBe('This has been taken back.');
+    expect(isAlive(server)).toBe(false);
+    const again = await connect(here, old);
+    expect(await again.get('key')).toBe('value');
+    await again.set('key', 'new');
   });
 
   it('finishes a promotion that its agent died in, and forgets it when it stands down', async () => {
