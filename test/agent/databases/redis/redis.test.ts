@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClient } from '@redis/client';
@@ -76,13 +76,21 @@ describe.each(programs)('Redis $version', ({ version }) => {
     await there.databases.follow({ database: twin, endpoint });
     await app.rPush('list', 'while following');
     await app.xReadGroup('watchers', 'two', { key: 'stream', id: '>' });
-    await app.set('short', 'ends soon', { expiration: { type: 'PX', value: 1 } });
 
     const before = await contentsOf(urlOf(here, old));
     await here.databases.flush({ database: old });
+    const subscriber = await connect(here, old);
+    await subscriber.subscribe('news', () => undefined);
+    const ends = Date.now() + 500;
+    await app.set('short', 'ends soon', { expiration: { type: 'PXAT', value: ends } });
     const position = await here.databases.fence({ database: old });
-    await expect(app.get('string')).rejects.toThrow();
+    await until(() => !app.isOpen && !subscriber.isOpen, {
+      ...{ timeout: 5_000, what: 'clients to be sent away' },
+    });
     await here.restart();
+    // What ends by itself does not while it is fenced, or its history would go on.
+    const looks = 300; // Redis looks for what has ended ten times a second
+    await until(() => Date.now() > ends + looks, { timeout: 2_000, what: 'the key to end' });
     expect(await here.databases.fence({ database: old })).toBe(position);
     await expect(connect(here, old)).rejects.toThrow('WRONGPASS');
     await there.databases.waitFor({ database: twin, position, timeout: 10_000 });
@@ -154,17 +162,13 @@ describe('a Redis', () => {
   });
 
   it('is fenced whatever dies, and takes writes again when unfenced', async () => {
-    const { here, there, old, twin, follower, app } = await followed(newest, nothing);
+    const { here, there, old, twin, follower } = await followed(newest, nothing);
     const writer = new Writer(() => urlOf(here, old));
     afterwards(() => writer.stop());
-    const subscriber = await connect(here, old);
-    await subscriber.subscribe('news', () => undefined);
     await streaming(there, twin);
     await writer.more(20);
     await kill(await processOf(here, old));
     await here.databases.fence({ database: old });
-    expect(app.isOpen).toBe(false);
-    expect(subscriber.isOpen).toBe(false);
     const acknowledged = writer.acknowledged.length;
     await kill(await processOf(here, old));
     await here.restart();
@@ -221,6 +225,23 @@ describe('a Redis', () => {
     expect(there.databases.variables(twin)).toEqual({});
     await expect(app.get('key')).rejects.toThrow();
     await expect(there.databases.promote({ database: twin })).rejects.toThrow('whole copy');
+  });
+
+  it('is promoted only when it would come back with its data', async () => {
+    const { there, twin } = await followed(newest, (app) =>
+      app.set('large', randomBytes(50_000_000)),
+    );
+    await until(async () => (await ask(there, twin)).master_link_status === 'up', {
+      ...{ timeout: 30_000, every: 1, what: 'the copy to be in memory' },
+    });
+    await there.databases.promote({ database: twin });
+    await kill(await processOf(there, twin));
+    const app = await until(() => connect(there, twin).catch(() => null), {
+      ...{ timeout: 20_000, what: 'the database to start' },
+    });
+    await until(async () => (await app.exists('large').catch(() => 0)) === 1, {
+      ...{ timeout: 10_000, what: 'the data' },
+    });
   });
 
   it('does not start without the data that it had', async () => {
