@@ -163,16 +163,10 @@ export class RedisDatabase implements Database {
   }
 
   async follow(given: Record<string, unknown>): Promise<void> {
-    const endpoint = endpointSchema.parse(given);
-    const { state, version } = this.#record;
+    const endpoint = this.#endpoint(given);
+    const { state } = this.#record;
     if (state.role === 'primary') {
       throw Refusal.conflict('primary', 'A primary does not follow; have it stand down first.');
-    }
-    if (endpoint.version !== version) {
-      throw Refusal.conflict(
-        'version',
-        `A Redis ${version} cannot follow a Redis ${endpoint.version}.`,
-      );
     }
     const isSame =
       state.role === 'follower' &&
@@ -222,16 +216,17 @@ export class RedisDatabase implements Database {
     // It was promoted since it had come there, and forgets its former history when it is started again.
     if (this.#record.state.role === 'primary') return;
     const deadline = Date.now() + timeout;
+    const left = () => Math.max(1, deadline - Date.now());
     let trouble = 'it is not there yet';
-    const reached = async (session: Session) =>
+    const reached = (session: Session) =>
       until(async () => hasReached(await session.info(), wanted), {
-        timeout: deadline - Date.now(),
+        timeout: left(),
         every: 5,
         what: `the follower to come to ${position}`,
       });
     // A follower that crashes meanwhile comes back, and is asked again.
     const patiently = () =>
-      this.#session(reached, { timeout: deadline - Date.now() }).catch((error) => {
+      this.#session(reached, { timeout: left() }).catch((error) => {
         trouble = messageOf(error);
         return false;
       });
@@ -277,7 +272,7 @@ export class RedisDatabase implements Database {
   }
 
   async followBack(given: Record<string, unknown>): Promise<void> {
-    const endpoint = endpointSchema.parse(given);
+    const endpoint = this.#endpoint(given);
     const { state } = this.#record;
     if (state.role !== 'primary') return this.follow(given);
     if (!state.fenced) throw Refusal.conflict('fence', 'Only a fenced primary can follow back.');
@@ -289,6 +284,17 @@ export class RedisDatabase implements Database {
   async standDown(): Promise<void> {
     await this.#write({ state: { role: 'empty' } });
     await this.#empty();
+  }
+
+  /** @throws Refusal `conflict` when it is another version's, whose data this one may not read */
+  #endpoint(given: Record<string, unknown>): Endpoint {
+    const endpoint = endpointSchema.parse(given);
+    const { version } = this.#record;
+    if (endpoint.version === version) return endpoint;
+    throw Refusal.conflict(
+      'version',
+      `A Redis ${version} cannot follow a Redis ${endpoint.version}. Have the same version installed on both hosts.`,
+    );
   }
 
   /** @throws Refusal `conflict` when it is none */
@@ -339,6 +345,9 @@ export class RedisDatabase implements Database {
       throw new Error(
         'Its data are gone from its folder, and it is not started without them. Put them back, or remove it.',
       );
+    }
+    if (state.role === 'follower' && state.copied && !hasData) {
+      await this.#write({ state: { ...state, copied: false } });
     }
     // While it did not run, somebody else may have taken its port.
     if (!(await isFree(this.#record.port)))

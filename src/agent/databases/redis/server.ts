@@ -17,7 +17,6 @@ const patience = 60_000;
 /** How long it may take to answer, in milliseconds. */
 const answerPatience = 10_000;
 
-/** What a list of words is, and an answer that is one text. */
 const words = z.array(z.string());
 
 /** How a session is lent. Times in milliseconds. */

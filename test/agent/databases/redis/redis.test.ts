@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { readdir, readFile, rename } from 'node:fs/promises';
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClient } from '@redis/client';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -46,6 +46,8 @@ async function recordOf({ dir }: TestDatabases, database: string): Promise<Datab
   if (!found) throw new Error('there is no record');
   return found;
 }
+
+const isCopied = ({ state }: DatabaseRecord) => state.role === 'follower' && state.copied;
 
 /** Something that only the agent may ask. */
 async function ask(region: TestDatabases, database: string) {
@@ -229,7 +231,7 @@ describe('a Redis', () => {
 
   it('is promoted only when it would come back with its data', async () => {
     const { there, twin } = await followed(newest, (app) =>
-      app.set('large', randomBytes(50_000_000)),
+      app.set('large', randomBytes(20_000_000)),
     );
     await until(async () => (await ask(there, twin)).master_link_status === 'up', {
       ...{ timeout: 30_000, every: 1, what: 'the copy to be in memory' },
@@ -258,6 +260,19 @@ describe('a Redis', () => {
       ...{ timeout: 10_000, what: 'the database to start' },
     });
     expect(await app.get('key')).toBe('value');
+  });
+
+  it('is not promoted without the data that it had as a follower', async () => {
+    const { here, there, twin } = await followed(newest, (app) => app.set('key', 'value'));
+    await streaming(there, twin);
+    await until(async () => isCopied(await recordOf(there, twin)), {
+      ...{ timeout: 5_000, what: 'the copy to be noted' },
+    });
+    await here.databases.close({ stop: true });
+    await there.databases.close({ stop: true });
+    await rm(join(there.dir, twin, 'data'), { recursive: true });
+    await there.restart();
+    await expect(there.databases.promote({ database: twin })).rejects.toThrow('whole copy');
   });
 
   it('lets nobody do what only its agent may, and followers follow and nothing else', async () => {
