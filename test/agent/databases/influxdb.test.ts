@@ -269,14 +269,16 @@ describe('InfluxDB', () => {
     expect((await ask('ahead', { password: 'guessed' })).statusCode).toBe(401);
     expect((await ask('elsewhere')).statusCode).toBe(404);
     expect((await ask('whole')).statusCode).toBe(409);
-    const files = [{ path: '../influxdb.json', size: 1 }];
-    const theft = await ask('ahead', { body: JSON.stringify({ position: null, files }) });
+    const outside = { position: null, files: [{ path: '../influxdb.json', size: 1 }] };
+    const theft = await ask('ahead', { body: JSON.stringify(outside) });
     expect(theft.statusCode).toBe(400);
 
     const position = await here.databases.fence({ database: old });
     const had = inventory.parse(await (await ask('whole')).body.json());
     expect(had.position).toBe(position);
-    const order = { position, files: had.files };
+    // More than what is on its way at once, of files that stay as large as they are.
+    const files = had.files.filter(({ path }) => path.includes('_series/'));
+    const order = { position, files };
     const stale = { ...order, position: newId() };
     expect((await ask('whole', { body: JSON.stringify(stale) })).statusCode).toBe(409);
     const contents = await ask('whole', { body: JSON.stringify(order) });
