@@ -19,9 +19,10 @@ export function twinOf(newAppId: string, addon: string): string {
 }
 
 /** Every database of the app, with its twin. */
-export async function databasePairs(
-  context: Pick<StepContext, 'sourceApp' | 'newAppId'>,
-): Promise<DatabasePair[]> {
+export async function databasePairs(context: {
+  readonly newAppId: StepContext['newAppId'];
+  sourceApp(): Promise<{ readonly addons: readonly Addon[] }>;
+}): Promise<DatabasePair[]> {
   const { addons } = await context.sourceApp();
   return addons.map((addon) => ({
     addon,

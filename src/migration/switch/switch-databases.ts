@@ -2,7 +2,7 @@ import { type DatabasePair, databasePairs } from '../databases.js';
 import { orGone } from '../or-gone.js';
 import type { Step } from '../phase.js';
 import { sideBySide } from '../side-by-side.js';
-import { watchingCopies } from './watch-copies.js';
+import { watchCopies } from './watch-copies.js';
 import type { Way } from './way.js';
 
 /**
@@ -29,13 +29,12 @@ export const switchDatabases = (way: Way): Step => ({
     );
     record.mark('fenced');
     const timeout = Math.max(0, (migration.holdUntil?.getTime() ?? 0) - Date.now());
-    await watchingCopies(context, way, () =>
-      Promise.all(
-        [...positions].map(([pair, position]) =>
-          to.region.waitFor({ database: to.database(pair), position, timeout }),
-        ),
+    const endWatch = watchCopies(context, way, pairs);
+    await Promise.all(
+      [...positions].map(([pair, position]) =>
+        to.region.waitFor({ database: to.database(pair), position, timeout }),
       ),
-    );
+    ).finally(endWatch);
     record.mark('caughtUp');
     await remember({ promotingAt: new Date() });
     await Promise.all(pairs.map((pair) => to.region.promote({ database: to.database(pair) })));

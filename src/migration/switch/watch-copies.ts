@@ -1,5 +1,5 @@
 import type { Following } from '../../region/model.js';
-import { databasePairs } from '../databases.js';
+import type { DatabasePair } from '../databases.js';
 import type { StepContext } from '../phase.js';
 import type { Way } from './way.js';
 
@@ -22,25 +22,27 @@ export class Copies {
   }
 }
 
-/** Does something during which databases may be copied, and tells how far that is. */
-export async function watchingCopies(
+/**
+ * Tells how far copies are that are made while something else waits for them. Whether they go well, whoever
+ * waits hears.
+ * @returns what ends it
+ */
+export function watchCopies(
   context: StepContext,
   way: Way,
-  work: () => Promise<unknown>,
-): Promise<void> {
+  pairs: readonly DatabasePair[],
+): () => void {
   const to = way.to(context);
   const copies = new Copies(context);
-  const pairs = await databasePairs(context);
+  let isLooking = false;
   const watch = setInterval(async () => {
+    if (isLooking) return;
+    isLooking = true;
     for (const pair of pairs) {
-      // Whether the copy itself goes well, `work` hears.
       const state = await to.region.following({ database: to.database(pair) }).catch(() => null);
       if (state?.stage === 'copying') copies.see(pair.name, state);
     }
+    isLooking = false;
   }, everySoOften);
-  try {
-    await work();
-  } finally {
-    clearInterval(watch);
-  }
+  return () => clearInterval(watch);
 }

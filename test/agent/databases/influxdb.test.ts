@@ -10,6 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Databases } from '../../../src/agent/databases/databases.js';
 import { findInfluxd, Influxdb } from '../../../src/agent/databases/influxdb/influxdb.js';
 import { inventory } from '../../../src/agent/databases/offline/door.js';
+import { listFolder, sizeOf } from '../../../src/agent/databases/offline/listing.js';
 import { endpoint as endpointSchema } from '../../../src/agent/databases/offline/record.js';
 import { newId } from '../../../src/shared/ids.js';
 import { readJsonFile } from '../../../src/shared/json-file.js';
@@ -90,6 +91,12 @@ class TestRegion {
     return Object.fromEntries(await Promise.all(inodes));
   }
 
+  /** Bytes in the log of latest writes. */
+  async logged(database: string): Promise<number> {
+    const { files } = await listFolder(join(this.dir, database, 'data', 'wal'), () => false);
+    return sizeOf(files);
+  }
+
   #open(): Databases {
     const product = new Influxdb({ influxd, address: '127.0.0.1', logger });
     // Tended so often that this comes at every moment of whatever is done to them.
@@ -107,10 +114,10 @@ beforeAll(async () => {
   [here, there] = [await TestRegion.create(), await TestRegion.create()];
   old = await here.provision();
   await fill(here.client(old));
-  // What is not written to for a while comes to be in files that last.
-  await until(async () => Object.keys(await here.lasting(old)).length > 2, {
-    timeout: 30_000,
-    what: 'files that last',
+  // What is not written to for a while comes to be in files that last, and leaves the log.
+  await until(async () => (await here.logged(old)) === 0, {
+    timeout: 40_000,
+    what: 'everything to be in files that last',
   });
 }, 60_000);
 
@@ -171,7 +178,8 @@ describe('InfluxDB', () => {
     await there.databases.follow({ database: twin, endpoint });
     const ahead = await there.waiting(twin);
     expect(ahead.copied).toBeGreaterThan(0);
-    expect(ahead.copied + (ahead.lag ?? 0)).toBe(size);
+    expect(ahead.lag).toBeGreaterThan(0);
+    expect(ahead.lag).toBeLessThan(size);
     await here.client(old).write(['late value=1 1', 'late value=2 2']);
     const before = await here.client(old).everything();
 
@@ -249,7 +257,7 @@ describe('InfluxDB', () => {
     expect(await here.client(old).everything()).toEqual(before);
     await there.databases.deprovision(twin);
     await there.databases.deprovision(twin);
-    expect(await readdir(there.dir)).toEqual([]);
+    expect(await readdir(there.dir)).not.toContain(twin);
     await here.databases.revokeFollow({ database: old, follower });
   }, 30_000);
 
@@ -269,21 +277,24 @@ describe('InfluxDB', () => {
     expect((await ask('ahead', { password: 'guessed' })).statusCode).toBe(401);
     expect((await ask('elsewhere')).statusCode).toBe(404);
     expect((await ask('whole')).statusCode).toBe(409);
-    const files = [{ path: '../influxdb.json', size: 1 }];
-    const theft = await ask('ahead', { body: JSON.stringify({ position: null, files }) });
+    const outside = { position: null, files: [{ path: '../influxdb.json', size: 1 }] };
+    const theft = await ask('ahead', { body: JSON.stringify(outside) });
     expect(theft.statusCode).toBe(400);
 
     const position = await here.databases.fence({ database: old });
     const had = inventory.parse(await (await ask('whole')).body.json());
     expect(had.position).toBe(position);
-    const order = { position, files: had.files };
+    // More than what is on its way at once, of files that stay as large as they are.
+    const files = had.files.filter(({ path }) => path.includes('_series/'));
+    const order = { position, files };
     const stale = { ...order, position: newId() };
     expect((await ask('whole', { body: JSON.stringify(stale) })).statusCode).toBe(409);
     const contents = await ask('whole', { body: JSON.stringify(order) });
     expect(contents.statusCode).toBe(200);
     // What is read of it from now on could be changing.
     await here.databases.unfence({ database: old });
-    await expect(contents.body.bytes()).rejects.toThrow();
+    const came = contents.body.bytes().then(({ length }) => length);
+    await expect(came).rejects.toThrow();
     await here.databases.revokeFollow({ database: old, follower });
     await expect(ask('ahead')).rejects.toThrow();
   });

@@ -86,7 +86,6 @@ export class OfflineDatabase implements Database {
     if (role === 'empty') return;
     await this.#tendDoor();
     if (role === 'follower') {
-      if (!this.#copying?.isUnderWay) await this.#settle();
       if (following?.rest === null) this.#copyAhead(following.endpoint);
     } else if (fence === null) await this.#start();
     else await this.#host.server.stop();
@@ -111,6 +110,9 @@ export class OfflineDatabase implements Database {
 
   async inspect(): Promise<Inspection> {
     const { role, fence, version } = this.#record;
+    if (role === 'primary' && fence === null && !(await this.#host.server.isRunning())) {
+      throw new Error('its server does not run');
+    }
     const { files } = await listFolder(this.#host.server.data, this.#host.server.lasts);
     return {
       ...{ product: this.#host.product, version, role, fenced: fence !== null },
@@ -275,6 +277,7 @@ export class OfflineDatabase implements Database {
   /** Copies what lasts, unless that goes on or has failed. */
   #copyAhead(endpoint: Endpoint): void {
     this.#copying ??= new Copying(async (signal, onProgress) => {
+      await this.#settle();
       const { rest } = await fetchPart(endpoint, 'ahead', this.#next, onProgress, signal);
       signal.throwIfAborted();
       await this.#writeFollowing({ rest });

@@ -82,11 +82,13 @@ export class Door {
   async close(): Promise<void> {
     const server = this.#server;
     this.#server = null;
-    if (!server) return;
-    const closed = once(server, 'close');
-    server.close();
-    server.closeAllConnections();
-    await closed;
+    if (server) {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    }
+    // Also what was left by one that died.
     await rm(this.#ahead, { recursive: true, force: true });
   }
 
