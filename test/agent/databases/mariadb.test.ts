@@ -246,7 +246,7 @@ describe('a MariaDB database', () => {
   }, 60_000);
 
   it('survives that any of its processes is killed while it is copied, follows and is switched', async () => {
-    const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const [here, there] = [await TestRegion.create(0o711), await TestRegion.create()];
     const old = await here.provision();
     const twin = await there.provision('empty');
     const app = await here.connect(old);
