@@ -125,6 +125,8 @@ export class MariadbServer extends Service {
       [
         ...[`--defaults-file=${await this.path()}/${files.backup}`, '--backup'],
         ...['--stream=mbstream', '--target-dir=/tmp', `--parallel=${parallel()}`],
+        // Each stage waits for the next look at what was written meanwhile. In milliseconds.
+        '--log-copy-interval=100',
       ],
       this.data,
       { stdout: 'pipe' },
