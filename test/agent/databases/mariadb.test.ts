@@ -329,6 +329,14 @@ describe('a MariaDB database', () => {
     );
     expect(await fetchCopy(given, 'another')).toBe(401);
 
+    // What went wrong is logged, and the statement may be one that sets a password.
+    const refused = await here
+      .asSuperuser(old, (session) => session.run('CREATE USER ? IDENTIFIED VIA ?', ['x', 'secret']))
+      .catch((error) => error);
+    expect(Object.values(refused).join()).not.toContain('IDENTIFIED');
+    const log = await readFile(join(here.dir, old, 'mariadb.log'), 'utf8');
+    expect(log).not.toMatch(/Aborted connection \d+ to db: '\w+' user: 'godwit'/);
+
     await here.databases.fence({ database: old });
     await there.databases.standDown({ database: twin });
     await there.databases.standDown({ database: twin });

@@ -41,8 +41,8 @@ const keepsUp = 300;
 /** How long a server that crashes is started and asked again for a change, in milliseconds. */
 const comebackPatience = 60_000;
 
-/** How long a server may take to be a primary again before it is ended by a crash, in milliseconds. */
-const unfencePatience = 2_000;
+/** How long a server that runs may take for what takes a moment, in milliseconds. */
+const momentPatience = 2_000;
 
 /** A follower that stays away for long is copied anew rather than that the disk fills up. In bytes. */
 const mostHistory = 16 * 1024 ** 3;
@@ -101,7 +101,8 @@ export class MariadbDatabase implements Database {
     if (this.#copying?.isUnderWay) return; // whole by now, and started by who copied
     await this.#settle();
     if (Date.now() - this.#historyBoundAt < historyRounds) return;
-    await this.#ask((session) => boundHistory(session, mostHistory));
+    const soon = AbortSignal.timeout(momentPatience); // others wait for this
+    await this.#ask((session) => boundHistory(session, mostHistory), soon);
     this.#historyBoundAt = Date.now();
   }
 
@@ -235,7 +236,7 @@ export class MariadbDatabase implements Database {
       throw Refusal.conflict('role', `A database that is ${this.#record.role} cannot be unfenced.`);
     }
     await this.#write({ fenced: false });
-    await this.#settle(AbortSignal.timeout(unfencePatience)).catch(async (error) => {
+    await this.#settle(AbortSignal.timeout(momentPatience)).catch(async (error) => {
       this.#logger.warn({ err: error }, 'a fenced database hangs, and is ended by a crash');
       await this.#server.crash();
       await this.#settle();
