@@ -14,7 +14,7 @@ import { pino } from 'pino';
 import { Databases } from '../src/agent/databases/databases.js';
 import { Mariadb } from '../src/agent/databases/mariadb/mariadb.js';
 import { superuser } from '../src/agent/databases/mariadb/names.js';
-import { findPrograms } from '../src/agent/databases/mariadb/programs.js';
+import { findMariadb } from '../src/agent/databases/mariadb/programs.js';
 import { record, recordFile } from '../src/agent/databases/mariadb/record.js';
 import { bytes } from '../src/shared/bytes.js';
 import { newId } from '../src/shared/ids.js';
@@ -25,7 +25,7 @@ const run = promisify(execFile);
 const rows = Number(process.argv[2] ?? 2_000_000);
 const rounds = 3;
 
-const programs = await findPrograms();
+const programs = await findMariadb();
 if (!programs) throw new Error('Install mariadb-server and mariadb-backup.');
 const { series: version } = programs;
 const dir = await mkdtemp(join(tmpdir(), 'godwit-bench-'));

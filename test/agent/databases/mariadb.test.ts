@@ -12,7 +12,7 @@ import { Databases } from '../../../src/agent/databases/databases.js';
 import { authorization } from '../../../src/agent/databases/mariadb/copy-door.js';
 import { inspectServer } from '../../../src/agent/databases/mariadb/inspect.js';
 import { Mariadb } from '../../../src/agent/databases/mariadb/mariadb.js';
-import { findPrograms } from '../../../src/agent/databases/mariadb/programs.js';
+import { findMariadb } from '../../../src/agent/databases/mariadb/programs.js';
 import {
   type Endpoint,
   endpoint as endpointSchema,
@@ -34,7 +34,7 @@ import { createCertificate } from '../../../src/shared/self-signed.js';
 import { until } from '../../../src/shared/until.js';
 import { changeEverything, everything, makeEverything } from './mariadb/everything.js';
 
-const found = await findPrograms();
+const found = await findMariadb();
 if (!found)
   throw new Error('Install mariadb-server and mariadb-backup: node scripts/setup.mjs --tests');
 const programs = found;

@@ -1,7 +1,8 @@
-import { access, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import pRetry from 'p-retry';
 import type { Following, Inspection } from '../../../region/model.js';
 import { messageOf, Refusal } from '../../../shared/errors.js';
+import { exists } from '../../../shared/exists.js';
 import { databasePorts, freePort, isFree } from '../../../shared/free-port.js';
 import { newSecret } from '../../../shared/ids.js';
 import { writeJsonFile } from '../../../shared/json-file.js';
@@ -391,13 +392,6 @@ export class MariadbDatabase implements Database {
     this.#record = next;
     this.#settled = null;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** Whether two endpoints are of the same grant of the same database, wherever that is reached. */
