@@ -20,7 +20,7 @@ import { Sources } from './builds/sources.js';
 import { Databases } from './databases/databases.js';
 import { findInfluxd, Influxdb } from './databases/influxdb/influxdb.js';
 import { Mariadb } from './databases/mariadb/mariadb.js';
-import { findPrograms } from './databases/mariadb/programs.js';
+import { findMariadb } from './databases/mariadb/programs.js';
 import { Postgresql } from './databases/postgresql/postgresql.js';
 import { findRedis } from './databases/redis/binaries.js';
 import { Redis } from './databases/redis/redis.js';
@@ -91,7 +91,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       new Postgresql({ majors, address: host, logger }),
       new Influxdb({ influxd: await findInfluxd(), address: host, logger }),
       new Redis({ programs: await findRedis(), address: host, logger }),
-      new Mariadb({ programs: await findPrograms(), address: host, logger }),
+      new Mariadb({ programs: await findMariadb(), address: host, logger }),
     ],
     logger,
   });

@@ -25,7 +25,7 @@ export interface ServiceOptions {
   readonly name: string;
   /** Whom its processes and files belong to; null for whoever runs this process. */
   readonly account: Account | null;
-  /** Whether its programs want a path that they can walk, see {@link Service.path}; descriptor 3 does for others. */
+  /** Whether its programs work in the data folder, and want a path to it ({@link Service.path}); descriptor 3 does for others. */
   readonly walks?: boolean;
 }
 

@@ -86,7 +86,7 @@ class Walker extends Service {
 
   async where(): Promise<{ path: string; owner: string }> {
     const path = await this.path();
-    await this.run('/bin/sh', ['-c', `cd ${path} && echo kept > note && id -u`]);
+    await this.run('/bin/sh', ['-c', `echo kept > ${path}/note && cat note >&2 && id -u`]);
     return { path, owner: await this.lastLogLines(1) };
   }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +10,9 @@ import { Agent, request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Databases } from '../../../src/agent/databases/databases.js';
 import { authorization } from '../../../src/agent/databases/mariadb/copy-door.js';
+import { inspectServer } from '../../../src/agent/databases/mariadb/inspect.js';
 import { Mariadb } from '../../../src/agent/databases/mariadb/mariadb.js';
-import { findPrograms } from '../../../src/agent/databases/mariadb/programs.js';
+import { findMariadb } from '../../../src/agent/databases/mariadb/programs.js';
 import {
   type Endpoint,
   endpoint as endpointSchema,
@@ -19,6 +20,7 @@ import {
   recordFile,
 } from '../../../src/agent/databases/mariadb/record.js';
 import { boundHistory, primaryEnd } from '../../../src/agent/databases/mariadb/replication.js';
+import { MariadbServer } from '../../../src/agent/databases/mariadb/server.js';
 import { type Session, withSession } from '../../../src/agent/databases/mariadb/session.js';
 import { newId } from '../../../src/shared/ids.js';
 import {
@@ -32,8 +34,11 @@ import { createCertificate } from '../../../src/shared/self-signed.js';
 import { until } from '../../../src/shared/until.js';
 import { changeEverything, everything, makeEverything } from './mariadb/everything.js';
 
-const programs = await findPrograms();
-const version = programs?.series ?? '';
+const found = await findMariadb();
+if (!found)
+  throw new Error('Install mariadb-server and mariadb-backup: node scripts/setup.mjs --tests');
+const programs = found;
+const version = programs.series;
 const logger = pino({ level: process.env['LOG'] ?? 'silent' });
 const cleanUp: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -102,9 +107,9 @@ class TestRegion {
     return client;
   }
 
-  async asSuperuser(database: string, use: (session: Session) => Promise<void>): Promise<void> {
+  async asSuperuser<T>(database: string, use: (session: Session) => Promise<T>): Promise<T> {
     const { socketPath, ...login } = await this.#superuser(database);
-    await withSession({ socketPath }, login, use);
+    return withSession({ socketPath }, login, use);
   }
 
   async #superuser(database: string) {
@@ -128,6 +133,14 @@ class TestRegion {
     const product = new Mariadb({ programs, address: '127.0.0.1', logger });
     // Tended so often that this comes at every moment of whatever is done to them.
     return new Databases({ dir: this.dir, products: [product], rounds: 10, logger });
+  }
+}
+
+/** A server that nobody can follow. */
+class BareServer extends MariadbServer {
+  async launch(): Promise<void> {
+    const settings = `--defaults-file=${await this.path()}/godwit.cnf`;
+    await this.launchProcess(programs.server, [settings, '--skip-log-bin', '--skip-ssl']);
   }
 }
 
@@ -246,7 +259,7 @@ describe('a MariaDB database', () => {
   }, 60_000);
 
   it('survives that any of its processes is killed while it is copied, follows and is switched', async () => {
-    const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const [here, there] = [await TestRegion.create(0o711), await TestRegion.create()];
     const old = await here.provision();
     const twin = await there.provision('empty');
     const app = await here.connect(old);
@@ -315,6 +328,14 @@ describe('a MariaDB database', () => {
       'Access denied',
     );
     expect(await fetchCopy(given, 'another')).toBe(401);
+
+    // What went wrong is logged, and the statement may be one that sets a password.
+    const refused = await here
+      .asSuperuser(old, (session) => session.run('CREATE USER ? IDENTIFIED VIA ?', ['x', 'secret']))
+      .catch((error) => error);
+    expect(Object.values(refused).join()).not.toContain('IDENTIFIED');
+    const log = await readFile(join(here.dir, old, 'mariadb.log'), 'utf8');
+    expect(log).not.toMatch(/Aborted connection \d+ to db: '\w+' user: 'godwit'/);
 
     await here.databases.fence({ database: old });
     await there.databases.standDown({ database: twin });
@@ -401,18 +422,47 @@ describe('a MariaDB database', () => {
     expect(all).toHaveLength(5);
     await source.query(`XA ROLLBACK 'pending'`);
     await source.query('DROP TABLE far');
+
+    // Not as an agent would run it.
+    await here.databases.close({ stop: true });
+    const bare = new BareServer(join(here.dir, database), programs, '127.0.0.1');
+    cleanUp.push(() => bare.wipe());
+    await bare.launch();
+    const found = await until(() => here.asSuperuser(database, inspectServer).catch(() => null), {
+      timeout: 20_000,
+      what: 'the server to answer',
+    });
+    for (const what of ['log_bin', 'TLS']) expect(found.unsuitable.join()).toContain(what);
   }, 60_000);
 
-  it('comes back on other ports when its own were taken, and is removed while it is being copied', async () => {
+  it('comes back on another port when its own was taken, and is found there without a new copy', async () => {
     const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const follower = randomUUID();
     const old = await here.provision();
+    const twin = await there.provision('empty');
+    const endpoint = await here.databases.grantFollow({ database: old, follower });
+    await there.databases.follow({ database: twin, endpoint });
+    await streaming(there, twin);
+    const copy = await stat(join(there.dir, twin, 'data'));
     const { port } = new URL(here.databases.variables(old)['DATABASE_URL'] ?? '');
     await here.databases.close({ stop: true });
     const thief = createServer().listen(Number(port), '127.0.0.1');
     await once(thief, 'listening');
     cleanUp.push(async () => thief.close());
     await here.restart();
+    const app = await here.connect(old);
     expect(new URL(here.databases.variables(old)['DATABASE_URL'] ?? '').port).not.toBe(port);
+    await app.query('CREATE TABLE written (id int PRIMARY KEY)');
+    const moved = await here.databases.grantFollow({ database: old, follower });
+    await there.databases.follow({ database: twin, endpoint: moved });
+    await streaming(there, twin);
+    expect(await written(await there.connect(twin))).toEqual([]);
+    expect((await stat(join(there.dir, twin, 'data'))).ino).toBe(copy.ino);
+  }, 60_000);
+
+  it('is removed while it is being copied, however often that is asked', async () => {
+    const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const old = await here.provision();
     const twin = await there.provision('empty');
     const endpoint = await here.databases.grantFollow({ database: old, follower: randomUUID() });
     await there.databases.follow({ database: twin, endpoint });

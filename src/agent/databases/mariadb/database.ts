@@ -1,7 +1,8 @@
-import { access, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import pRetry from 'p-retry';
 import type { Following, Inspection } from '../../../region/model.js';
 import { messageOf, Refusal } from '../../../shared/errors.js';
+import { exists } from '../../../shared/exists.js';
 import { databasePorts, freePort, isFree } from '../../../shared/free-port.js';
 import { newSecret } from '../../../shared/ids.js';
 import { writeJsonFile } from '../../../shared/json-file.js';
@@ -41,8 +42,8 @@ const keepsUp = 300;
 /** How long a server that crashes is started and asked again for a change, in milliseconds. */
 const comebackPatience = 60_000;
 
-/** How long a server may take to be a primary again before it is ended by a crash, in milliseconds. */
-const unfencePatience = 2_000;
+/** How long a server that runs may take for what takes a moment, in milliseconds. */
+const momentPatience = 2_000;
 
 /** A follower that stays away for long is copied anew rather than that the disk fills up. In bytes. */
 const mostHistory = 16 * 1024 ** 3;
@@ -101,7 +102,8 @@ export class MariadbDatabase implements Database {
     if (this.#copying?.isUnderWay) return; // whole by now, and started by who copied
     await this.#settle();
     if (Date.now() - this.#historyBoundAt < historyRounds) return;
-    await this.#ask((session) => boundHistory(session, mostHistory));
+    const soon = AbortSignal.timeout(momentPatience); // others wait for this
+    await this.#ask((session) => boundHistory(session, mostHistory), soon);
     this.#historyBoundAt = Date.now();
   }
 
@@ -166,10 +168,9 @@ export class MariadbDatabase implements Database {
       throw Refusal.conflict('primary', 'A primary does not follow; have it stand down first.');
     }
     this.#checkSeries(endpoint);
-    if (following && sameEndpoint(following.endpoint, endpoint)) {
-      if (this.#copying?.isUnderWay) return;
-      if (following.copied && !(await this.#isBroken())) return;
-    }
+    const known = following && sameGrant(following.endpoint, endpoint) ? following : null;
+    if (known && this.#copying?.isUnderWay && samePlace(known.endpoint, endpoint)) return;
+    if (known?.copied && !(await this.#isBroken())) return this.#followAt(endpoint);
     await this.#giveUpCopying();
     await this.#write({
       role: 'follower',
@@ -190,7 +191,7 @@ export class MariadbDatabase implements Database {
     if (!following.copied) return { ...seen, stage: 'copying' };
     const size = await sizeOf(this.#server.data);
     const whole = { ...none, copied: size, total: size };
-    const state = await this.#ask(replication).catch(whileStarting);
+    const state = await this.#ask(replication).catch(whileAway);
     if (state?.error) {
       const reason = `Following ended with error ${state.error} of MariaDB, which the log of the database tells more of. Run the phase again: the database is then copied anew.`;
       return { ...whole, stage: 'failed', reason };
@@ -236,7 +237,7 @@ export class MariadbDatabase implements Database {
       throw Refusal.conflict('role', `A database that is ${this.#record.role} cannot be unfenced.`);
     }
     await this.#write({ fenced: false });
-    await this.#settle(AbortSignal.timeout(unfencePatience)).catch(async (error) => {
+    await this.#settle(AbortSignal.timeout(momentPatience)).catch(async (error) => {
       this.#logger.warn({ err: error }, 'a fenced database hangs, and is ended by a crash');
       await this.#server.crash();
       await this.#settle();
@@ -315,12 +316,10 @@ export class MariadbDatabase implements Database {
   }
 
   async #start(signal?: AbortSignal): Promise<ProcessIdentity> {
-    // While it did not run, somebody else may have taken its port.
-    if (!(await this.#server.identity()) && !(await isFree(this.#record.port))) {
+    if (!(await this.#server.identity())) {
       await this.#server.killAll();
-      if (!(await isFree(this.#record.port))) {
-        await this.#write({ port: await freePort(databasePorts) });
-      }
+      const port = await keptOrNew(this.#record.port, signal);
+      if (port !== this.#record.port) await this.#write({ port });
     }
     return this.#server.start(this.#record, signal);
   }
@@ -330,7 +329,8 @@ export class MariadbDatabase implements Database {
     const { role, grants, copyPort } = this.#record;
     if (role !== 'primary' || grants.length === 0) return this.#door.close();
     if (this.#door.isOpen) return;
-    if (!(await isFree(copyPort))) await this.#write({ copyPort: await freePort(databasePorts) });
+    const port = await keptOrNew(copyPort);
+    if (port !== copyPort) await this.#write({ copyPort: port });
     await this.#door.open(this.#address, () => this.#record);
   }
 
@@ -340,13 +340,24 @@ export class MariadbDatabase implements Database {
       this.#logger.debug({ err: error }, 'a primary does not tell where it is');
       return null;
     });
-    return wanted !== null && this.#ask((session) => replays(session, wanted, keepsUp));
+    if (wanted === null) return false;
+    const isThere = this.#ask((session) => replays(session, wanted, keepsUp));
+    return (await isThere.catch(whileAway)) ?? false;
   }
 
   /** Whether it can only be copied anew: it failed to replay something, or its primary has forgotten what it lacks. */
   async #isBroken(): Promise<boolean> {
-    const state = await this.#ask(replication).catch(whileStarting);
+    const state = await this.#ask(replication).catch(whileAway);
     return state !== null && state.error !== null;
+  }
+
+  /** Its primary may be reached elsewhere by now; that takes no new copy. */
+  async #followAt(endpoint: Endpoint): Promise<void> {
+    const { following } = this.#record;
+    if (following && samePlace(following.endpoint, endpoint)) return;
+    await this.#giveUpCopying();
+    await this.#write({ following: { endpoint, copied: true } });
+    await this.#settle();
   }
 
   #checkSeries({ series }: Endpoint): void {
@@ -383,21 +394,38 @@ export class MariadbDatabase implements Database {
   }
 }
 
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
+/** Whether two endpoints are of the same grant of the same database, wherever that is reached. */
+function sameGrant(a: Endpoint, b: Endpoint): boolean {
+  return a.certificate === b.certificate && a.user === b.user && a.password === b.password;
+}
+
+function samePlace(a: Endpoint, b: Endpoint): boolean {
+  return a.host === b.host && a.port === b.port && a.copyPort === b.copyPort;
+}
+
+/** How long the processes of a server that was killed may go on holding its port, in milliseconds. */
+const portPatience = 2_000;
+
+/** A port that followers know is given up only when somebody else has taken it meanwhile. */
+async function keptOrNew(port: number, signal?: AbortSignal): Promise<number> {
+  const kept = until(() => isFree(port), {
+    timeout: portPatience,
+    every: 20,
+    signal,
+    what: `port ${port}`,
+  });
+  return kept.then(
+    () => port,
+    () => freePort(databasePorts),
   );
 }
 
-function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
-  return a.host === b.host && a.port === b.port && a.user === b.user && a.password === b.password;
-}
+/** Nobody listens, or the session ended with the server. */
+const away = ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'PROTOCOL_CONNECTION_LOST'];
 
-/** The server is not there yet: nothing can be said of it. */
-function whileStarting(error: unknown): null {
-  const code = error instanceof Error && 'code' in error ? error.code : null;
-  if (code === 'ENOENT' || code === 'ECONNREFUSED') return null;
+/** The server is not there, and will be again: nothing can be said of it now. */
+function whileAway(error: unknown): null {
+  if (error instanceof Error && 'code' in error && away.includes(String(error.code))) return null;
   throw error;
 }
 

@@ -33,7 +33,10 @@ export async function ensureLogin(
   await session.run('SET SESSION sql_log_bin = 0');
 }
 
-/** Makes the user of a follower, who may read the history and nothing else, and over TLS only. */
+/**
+ * Makes the user of a follower, who may read the history and nothing else, and over TLS only. From anywhere:
+ * where a follower is going to be, its primary is not told.
+ */
 export async function createGrant(session: Session, { name, password }: Grant): Promise<void> {
   const user = `${quoteName(name)}@'%'`;
   await session.run(`CREATE OR REPLACE USER ${user} IDENTIFIED BY ? REQUIRE SSL`, [password]);

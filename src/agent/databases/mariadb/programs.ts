@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process';
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { exists } from '../../../shared/exists.js';
 
 /** The programs of one series of MariaDB. */
 export interface Programs {
@@ -22,7 +21,7 @@ const known = ['10.11'];
 const folders = ['/usr/sbin', '/usr/bin', '/usr/local/sbin', '/usr/local/bin'];
 
 /** The MariaDB that this host has; null when it has none, lacks `mariadb-backup`, or has another series. */
-export async function findPrograms(): Promise<Programs | null> {
+export async function findMariadb(): Promise<Programs | null> {
   const [server, install, backup, unpack] = await Promise.all(
     ['mariadbd', 'mariadb-install-db', 'mariadb-backup', 'mbstream'].map(find),
   );
@@ -36,11 +35,7 @@ export async function findPrograms(): Promise<Programs | null> {
 async function find(name: string): Promise<string | null> {
   for (const folder of folders) {
     const path = join(folder, name);
-    const isThere = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return path;
+    if (await exists(path)) return path;
   }
   return null;
 }

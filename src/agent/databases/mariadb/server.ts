@@ -1,10 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { serviceAccount } from '../../../shared/account.js';
+import { exists } from '../../../shared/exists.js';
 import { isAlive, type ProcessIdentity } from '../../../shared/processes.js';
 import { Service } from '../../../shared/service.js';
 import { until } from '../../../shared/until.js';
@@ -42,10 +43,7 @@ export class MariadbServer extends Service {
 
   /** Whether there is a server's data, made or copied to its end. */
   async exists(): Promise<boolean> {
-    return stat(join(this.data, 'mysql')).then(
-      () => true,
-      () => false,
-    );
+    return exists(join(this.data, 'mysql'));
   }
 
   /** Makes a new, empty server, unless there is one. */
@@ -125,6 +123,8 @@ export class MariadbServer extends Service {
       [
         ...[`--defaults-file=${await this.path()}/${files.backup}`, '--backup'],
         ...['--stream=mbstream', '--target-dir=/tmp', `--parallel=${parallel()}`],
+        // Each stage waits for the next look at what was written meanwhile. In milliseconds.
+        '--log-copy-interval=100',
       ],
       this.data,
       { stdout: 'pipe' },

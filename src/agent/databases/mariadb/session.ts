@@ -25,12 +25,14 @@ export class Session {
   }
 
   async run(sql: string, values: readonly unknown[] = []): Promise<void> {
-    await this.#connection.query(sql, [...values]);
+    await this.#connection.query(sql, [...values]).catch(withoutStatement);
   }
 
   /** @throws when a row is not what `schema` describes */
   async rows<T>(schema: z.ZodType<T>, sql: string, values: readonly unknown[] = []): Promise<T[]> {
-    const [rows] = await this.#connection.query<mysql.RowDataPacket[]>(sql, [...values]);
+    const [rows] = await this.#connection
+      .query<mysql.RowDataPacket[]>(sql, [...values])
+      .catch(withoutStatement);
     return schema.array().parse(rows);
   }
 
@@ -40,6 +42,12 @@ export class Session {
     if (row === undefined) throw new Error('MariaDB answered with no row.');
     return row;
   }
+}
+
+/** An error is logged with all that it has, and a statement may hold a password. */
+function withoutStatement(error: unknown): never {
+  if (error instanceof Error) Reflect.deleteProperty(error, 'sql');
+  throw error;
 }
 
 /** A name, quoted. */
@@ -71,14 +79,24 @@ export async function withSession<T>(
       charset: 'utf8mb4',
     });
     connection.on('error', () => undefined); // the statement under way rejects with it
-    return await use(new Session(connection));
+    try {
+      return await use(new Session(connection));
+    } finally {
+      await endSession(connection, socket);
+    }
   } catch (error) {
     throw signal?.aborted ? signal.reason : error;
   } finally {
-    // The server ends a session that is gone; there is nothing to say goodbye for.
     socket.destroy();
     signal?.removeEventListener('abort', breakOff);
   }
+}
+
+/** Says goodbye, or the server would log that somebody did not; but whoever does not answer is not waited for. */
+async function endSession(connection: mysql.Connection, socket: Socket): Promise<void> {
+  const stuck = setTimeout(() => socket.destroy(), 1_000);
+  await connection.end().catch(() => undefined); // it had ended already
+  clearTimeout(stuck);
 }
 
 function reach(place: Place): Socket {
