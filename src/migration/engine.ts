@@ -28,6 +28,8 @@ export interface EngineParts {
   readonly window: number;
   /** For how long a switch may let requests wait, in milliseconds. */
   readonly holdBudget: number;
+  /** For how much longer, while what cannot be copied before is copied, in milliseconds. */
+  readonly copyBudget: number;
   /** Of the time, at most so much is spent on comparing a database, from 0 to 1. */
   readonly verifyShare: number;
   /** What whoever leads does beside, again and again. */

@@ -9,8 +9,8 @@ import type { Region } from '../region/region.js';
 import { messageOf, Refusal } from '../shared/errors.js';
 import { derivedId } from '../shared/ids.js';
 import type { Logger } from '../shared/logging.js';
-import { isCommitted, type Progress } from './migration.js';
-import { Pace } from './pace.js';
+import { type Amount, isCommitted, type Progress } from './migration.js';
+import { Paces } from './pace.js';
 import type { Step, StepContext } from './phase.js';
 import { phaseNamed } from './phases.js';
 import { Recorder } from './recorder.js';
@@ -43,6 +43,8 @@ export interface RunnerParts {
   readonly window: number;
   /** For how long a switch may let requests wait, in milliseconds. */
   readonly holdBudget: number;
+  /** For how much longer, while what cannot be copied before is copied, in milliseconds. */
+  readonly copyBudget: number;
   /** Of the time, at most so much is spent on comparing a database, from 0 to 1. */
   readonly verifyShare: number;
   readonly logger: Logger;
@@ -55,12 +57,13 @@ export class Runner {
   readonly #people: People;
   readonly #window: number;
   readonly #holdBudget: number;
+  readonly #copyBudget: number;
   readonly #verifyShare: number;
   readonly #logger: Logger;
 
   constructor(parts: RunnerParts) {
-    const { store, verifications, regions, people, window, holdBudget, verifyShare, logger } =
-      parts;
+    const { store, verifications, regions, people, window, logger } = parts;
+    const { holdBudget, copyBudget, verifyShare } = parts;
     this.#store = store;
     this.#verifications = verifications;
     this.#verifyShare = verifyShare;
@@ -68,6 +71,7 @@ export class Runner {
     this.#people = people;
     this.#window = window;
     this.#holdBudget = holdBudget;
+    this.#copyBudget = copyBudget;
     this.#logger = logger;
   }
 
@@ -151,7 +155,7 @@ export class Runner {
     const migration = await this.#store.get(run.migration);
     const abort = new AbortController();
     const lines = earlierLogs === '' ? [] : [earlierLogs];
-    const pace = new Pace();
+    const paces = new Paces();
     let progress: Progress | null = null;
     let dirty = false;
     const write = async () => {
@@ -196,13 +200,14 @@ export class Runner {
         newAppId: derivedId(migration.id, 'app'),
         sourceApp: () => existingApp(source, migration.appId, migration.srcAppName),
       };
-      const tellProgress = (now: Omit<Progress, 'rate'>) => {
-        progress = { ...now, rate: pace.note(now.done) };
+      const tellProgress = (copies: ReadonlyMap<string, Amount>) => {
+        progress = paces.note(copies);
         dirty = true;
       };
       await work({
         ...ground,
         holdBudget: this.#holdBudget,
+        copyBudget: this.#copyBudget,
         isKnown: async (user) => (await this.#people.find(user)) !== null,
         log: (line) => {
           lines.push(line);
@@ -228,7 +233,7 @@ export class Runner {
     } catch (thrown) {
       const error = new Error(
         deadline?.aborted
-          ? `${this.#holdBudget / 1_000} s, for which requests may be held, were over before this had ended. Requests go where they went before; mend what took so long, then run ${run.phase} again.`
+          ? `The time for which requests may be held was over before this had ended. Requests go where they went before; mend what took so long, then run ${run.phase} again.`
           : messageOf(thrown),
       );
       this.#logger.warn({ err: thrown, ...run }, 'step failed');

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import type { Account } from '../shared/account.js';
+import type { CopyProgress } from '../shared/copy-progress.js';
 import { checkManifest } from './backup-manifest.js';
 import { type CopyDataTakers, CopyDataTap } from './copy-data.js';
 import { Unpacking } from './unpack.js';
@@ -13,11 +14,6 @@ export interface CopySource {
   readonly password: string;
   /** The certificate that the server must show, in PEM. */
   readonly certificate: string;
-}
-
-export interface CopyProgress {
-  readonly copied: number;
-  readonly total: number;
 }
 
 /**

@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly window: number;
   /** For how long a switch may let requests wait, in milliseconds. */
   readonly holdBudget: number;
+  /** For how much longer, while what cannot be copied before is copied, in milliseconds. */
+  readonly copyBudget: number;
   /** Of the time, at most so much is spent on comparing a database, from 0 to 1. */
   readonly verifyShare: number;
   readonly publicUrl: string | null;
@@ -46,8 +48,8 @@ export interface Server {
 
 /** Starts a control plane: its database, the engine, and the public API. */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { host, port, database, registry, token, window, logger } = options;
-  const { holdBudget, verifyShare } = options;
+  const { host, port, database, registry, token, logger } = options;
+  const { window, holdBudget, copyBudget, verifyShare } = options;
   const embedded = 'dir' in database ? await startEmbeddedPostgresql(database.dir) : null;
   const databaseUrl = 'dir' in database ? embedded?.url : database.url;
   if (databaseUrl === undefined) throw new Error('There is no database.');
@@ -70,7 +72,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const chores = [() => webhooks.dispatch()];
   const migrations = new Engine({
     ...{ db, databaseUrl, regions: registry, people: accounts, chores, logger },
-    ...{ window, holdBudget, verifyShare },
+    ...{ window, holdBudget, copyBudget, verifyShare },
   });
   let lose: (why: Error) => void = () => undefined;
   const lost = new Promise<Error>((resolve) => {

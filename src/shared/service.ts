@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from './account.js';
 import { readJsonFile, writeJsonFile } from './json-file.js';
+import { type Command, isWalkable, mounting, mountPoint } from './mounting.js';
 import {
   identify,
   isAlive,
@@ -24,6 +25,14 @@ export interface ServiceOptions {
   readonly name: string;
   /** Whom its processes and files belong to; null for whoever runs this process. */
   readonly account: Account | null;
+  /** Whether its programs want a path that they can walk, see {@link Service.path}; descriptor 3 does for others. */
+  readonly walks?: boolean;
+}
+
+/** What a program is given, and where its output goes. */
+export interface Piping {
+  readonly stdin?: 'ignore' | 'pipe';
+  readonly stdout?: 'log' | 'pipe';
 }
 
 /**
@@ -35,11 +44,13 @@ export class Service {
   readonly folder: string;
   readonly account: Account | null;
   readonly #name: string;
+  readonly #walks: boolean;
 
-  constructor(folder: string, { name, account }: ServiceOptions) {
+  constructor(folder: string, { name, account, walks = false }: ServiceOptions) {
     this.folder = folder;
     this.account = account;
     this.#name = name;
+    this.#walks = walks;
   }
 
   get data(): string {
@@ -120,6 +131,16 @@ export class Service {
     return text.trimEnd().split('\n').slice(-count).join('\n');
   }
 
+  /** Where its programs, if they walk, find the data folder: where it is, or where it is mounted for them. */
+  protected async path(data: string = this.data): Promise<string> {
+    const folder = await realpath(data);
+    return (await this.#isOutOfReach(folder)) ? mountPoint : folder;
+  }
+
+  async #isOutOfReach(folder: string): Promise<boolean> {
+    return this.#walks && this.account !== null && !(await isWalkable(folder));
+  }
+
   /**
    * Starts the process that {@link identity} finds again. To be called when none runs.
    * @throws when it ends at once
@@ -128,7 +149,7 @@ export class Service {
     program: string,
     args: readonly string[],
   ): Promise<ProcessIdentity> {
-    const child = await this.#spawn(program, args, this.data);
+    const child = await this.spawn(program, args);
     const started = child.pid === undefined ? null : identify(child.pid);
     child.unref();
     if (!started) throw new Error(`${this.#name} ended at once. ${await this.lastLogLines()}`);
@@ -146,26 +167,33 @@ export class Service {
     args: readonly string[],
     data: string = this.data,
   ): Promise<number | null> {
-    const child = await this.#spawn(program, args, data);
+    const child = await this.spawn(program, args, data);
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     return child.exitCode;
   }
 
   /**
-   * Starts a program as the account, its output going to the log. The account may not be able to walk
+   * Starts a program as the account, what it says going to the log. The account may not be able to walk
    * the path to the data folder (somewhere below a private folder), so the folder is handed over
-   * opened, as descriptor 3.
+   * opened, as descriptor 3, and worked in: that is what it is found by when nobody wrote it down. Or it
+   * is mounted, for programs that want a path.
    */
-  async #spawn(program: string, args: readonly string[], data: string): Promise<ChildProcess> {
+  protected async spawn(
+    program: string,
+    args: readonly string[],
+    data: string = this.data,
+    { stdin = 'ignore', stdout = 'log' }: Piping = {},
+  ): Promise<ChildProcess> {
     const folder = await open(data, 'r');
     const log = await open(this.#log, 'a', 0o600);
     try {
-      const child = spawn(program, args, {
-        cwd: '/',
+      const command = await this.#command({ program, args, account: this.account }, data);
+      const child = spawn(command.program, command.args, {
+        cwd: dataFolder,
         detached: true,
-        stdio: ['ignore', log.fd, log.fd, folder.fd],
-        env: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', TZ: 'UTC' },
-        ...this.account,
+        stdio: [stdin, stdout === 'log' ? log.fd : stdout, log.fd, folder.fd],
+        env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8', TZ: 'UTC' },
+        ...command.account,
       });
       await once(child, 'spawn');
       return child;
@@ -173,6 +201,13 @@ export class Service {
       await folder.close();
       await log.close();
     }
+  }
+
+  async #command(command: Command, data: string): Promise<Command> {
+    const folder = await realpath(data);
+    return command.account !== null && (await this.#isOutOfReach(folder))
+      ? mounting(folder, command.account, command)
+      : command;
   }
 
   async #giveAway(path: string): Promise<void> {

@@ -64,6 +64,7 @@ beforeAll(async () => {
     requestsPerMinute: 100_000,
     window: windowLength,
     holdBudget: 30_000,
+    copyBudget: 600_000,
     verifyShare: 1,
     publicUrl: null,
   });

@@ -172,6 +172,8 @@ export interface Ground {
 interface BirdLog {
   readonly rows?: number;
   readonly version?: string;
+  /** Products of which it has an addon beside PostgreSQL. */
+  readonly addons?: readonly string[];
   readonly files?: Record<string, string>;
   readonly prewarm?: boolean;
 }
@@ -179,11 +181,14 @@ interface BirdLog {
 export async function deployBirdLog(
   ground: Ground,
   name: string,
-  { rows = 2_000, version, files = {}, prewarm = false }: BirdLog = {},
+  { rows = 2_000, version, addons = [], files = {}, prewarm = false }: BirdLog = {},
 ): Promise<TestApp> {
   const client = ground.client(ground.source.name);
   const { id } = await client.createApp(name);
   await client.addAddon(name, { product: 'postgresql', plan: 'postgresql-sandbox', version });
+  for (const product of addons) {
+    await client.addAddon(name, { product, plan: `${product}-sandbox`, version: undefined });
+  }
   await client.setVariables(name, { SEED_ROWS: `${rows}` });
   if (prewarm) await client.patch(`/apps/${name}`, { app: { prewarm } }, z.unknown());
   const app = new TestApp(ground, name, id);
@@ -251,9 +256,13 @@ export class TestApp {
     return z.object({ rows: z.number() }).parse(JSON.parse(text));
   }
 
-  async databaseUrl(region = this.stage.source.name): Promise<string> {
+  databaseUrl(region?: string): Promise<string> {
+    return this.variable('DATABASE_URL', region);
+  }
+
+  async variable(wanted: string, region = this.stage.source.name): Promise<string> {
     const variables = await this.stage.client(region).variables(this.name);
-    return variables.find(({ name }) => name === 'DATABASE_URL')?.value ?? '';
+    return variables.find(({ name }) => name === wanted)?.value ?? '';
   }
 
   async query<Row extends pg.QueryResultRow>(sql: string, region?: string): Promise<Row[]> {

@@ -1,10 +1,10 @@
-import { mkdtemp, readFile, realpath, rm, stat } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { serviceAccount } from '../../src/shared/account.js';
 import { workingIn } from '../../src/shared/processes.js';
-import { dataFolder, Service } from '../../src/shared/service.js';
+import { Service } from '../../src/shared/service.js';
 import { until } from '../../src/shared/until.js';
 
 /** Works in its data folder, as servers do, and does nothing. */
@@ -14,8 +14,7 @@ class Sleeper extends Service {
   }
 
   async launch() {
-    const command = `cd ${dataFolder} && echo in && exec sleep 1000`;
-    const started = await this.launchProcess('/bin/sh', ['-c', command]);
+    const started = await this.launchProcess('/bin/sh', ['-c', 'echo in && exec sleep 1000']);
     await until(async () => (await this.lastLogLines()).includes('in'), {
       timeout: 5_000,
       every: 5,
@@ -77,4 +76,33 @@ it('keeps files and log from everybody else, and says what a program said last',
   if (service.account) expect(file.uid).toBe(service.account.uid);
   expect(await readFile(join(service.data, 'settings'), 'utf8')).toBe('secret');
   expect((await stat(join(service.folder, 'sleeper.log'))).mode & 0o777).toBe(0o600);
+});
+
+/** Goes by the path to its folder, and by no descriptor. */
+class Walker extends Service {
+  constructor(folder: string) {
+    super(folder, { name: 'Walker', account: serviceAccount('nobody'), walks: true });
+  }
+
+  async where(): Promise<{ path: string; owner: string }> {
+    const path = await this.path();
+    await this.run('/bin/sh', ['-c', `cd ${path} && echo kept > note && id -u`]);
+    return { path, owner: await this.lastLogLines(1) };
+  }
+}
+
+it.each([
+  ['that everybody can walk to', 0o711],
+  ['that nobody else can walk to', 0o700],
+])('runs programs that go by a path, in a folder %s', async (_, mode) => {
+  const dir = await mkdtemp(join(tmpdir(), 'godwit-test-'));
+  cleanUp.push(() => rm(dir, { recursive: true }));
+  await chmod(dir, mode);
+  const service = new Walker(join(dir, 'walker'));
+  await service.makeDataFolder();
+  const { path, owner } = await service.where();
+  expect(owner).toBe(String(service.account?.uid ?? process.getuid?.()));
+  expect(await readFile(join(service.data, 'note'), 'utf8')).toBe('kept\n');
+  const isMounted = service.account !== null && mode === 0o700;
+  expect(path === (await realpath(service.data))).toBe(!isMounted);
 });

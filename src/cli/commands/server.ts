@@ -14,6 +14,7 @@ interface Options {
   readonly requestsPerMinute: number;
   readonly windowDays: number;
   readonly holdSeconds: number;
+  readonly copySeconds: number;
   readonly verifyPercent: number;
 }
 
@@ -41,6 +42,12 @@ export const server = new Command('server')
     30,
   )
   .option(
+    '--copy-seconds <seconds>',
+    'for how much longer, while databases are copied that can only be when the application is stopped',
+    countUpTo(86_400),
+    600,
+  )
+  .option(
     '--verify-percent <percent>',
     'of the time, at most so much is spent on comparing a database with its follower',
     countUpTo(100),
@@ -62,6 +69,7 @@ export const server = new Command('server')
       requestsPerMinute: options.requestsPerMinute,
       window: options.windowDays * 24 * 3_600_000,
       holdBudget: options.holdSeconds * 1_000,
+      copyBudget: options.copySeconds * 1_000,
       verifyShare: options.verifyPercent / 100,
       publicUrl: options.publicUrl ?? null,
       logger,

@@ -9,9 +9,10 @@ export const copyDatabases: Step = {
   async foresee({ sourceApp, source }) {
     const { addons } = await sourceApp();
     const all = await Promise.all(addons.map(({ id }) => source.inspect({ database: id })));
-    return all.map(
-      ({ product, version, size }) =>
-        `${product} ${version}, ${bytes(size)}, while the app goes on; then it is followed.`,
+    return all.map(({ product, version, size, move }) =>
+      move.kind === 'live'
+        ? `${product} ${version}, ${bytes(size)}, while the app goes on; then it is followed.`
+        : `${product} ${version}, ${bytes(size - move.rest)} of ${bytes(size)} while the app goes on; the rest once it has stopped.`,
     );
   },
   run: (context) => keepFollowing(context, there),

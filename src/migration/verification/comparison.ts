@@ -1,9 +1,9 @@
 import { messageOf } from '../../shared/errors.js';
 import type { PhaseName } from '../migration.js';
-import type { Comparison } from '../phase.js';
+import type { Comparison, StepContext } from '../phase.js';
 import { back, there } from '../switch/way.js';
 import { Ended, type VerificationStore } from './store.js';
-import { findingLines, progressOf, type Verification } from './verification.js';
+import { findingLines, type Verification } from './verification.js';
 import { type Ground, verifyDatabases } from './verify-databases.js';
 
 interface ComparisonParts {
@@ -11,7 +11,7 @@ interface ComparisonParts {
   readonly ground: Ground;
   /** Of the time, at most so much is spent on looking at a database. */
   readonly share: number;
-  readonly progress: (now: { readonly done: number; readonly total: number }) => void;
+  readonly progress: StepContext['progress'];
 }
 
 /** Compares as a step of a phase. */
@@ -45,7 +45,6 @@ export async function compare(
   const { id } = verification;
   // The old primary follows once the switch is done.
   const way = ground.migration.switchedAt === null ? there : back;
-  progress(progressOf(verification.databases));
   try {
     const databases = await verifyDatabases(ground, way, verification, { store, share, progress });
     const { different } = findingLines(databases);

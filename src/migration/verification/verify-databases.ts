@@ -21,8 +21,8 @@ export interface Comparing {
   readonly store: VerificationStore;
   /** Of the time, at most so much is spent on looking at a database. */
   readonly share: number;
-  /** Told how far all of it is, in bytes. */
-  progress(now: { readonly done: number; readonly total: number }): void;
+  /** Told how far each database is, by its name. */
+  readonly progress: StepContext['progress'];
 }
 
 /** How long a database that does not answer is asked again, in milliseconds. */
@@ -46,24 +46,36 @@ export async function verifyDatabases(
 ): Promise<ComparedDatabase[]> {
   const pairs = await databasePairs(ground);
   const states = new Map(databases.map((one) => [one.addon, one]));
-  const tell = () => progress(progressOf([...states.values()]));
-  await sideBySide(pairs, async ({ addon, ...ids }) => {
-    const pair = pairOf(ground, way, { addon, ...ids }, share);
-    const contents = await pair.contentsOfPrimary();
+  const tell = () =>
+    progress(
+      new Map(
+        pairs.map(({ addon, name }) => {
+          const state = states.get(addon.id);
+          return [name, progressOf(state ? [state] : [])];
+        }),
+      ),
+    );
+  await sideBySide(pairs, async (one) => {
+    const { addon } = one;
+    const pair = pairOf(ground, way, one, share);
+    const isFollowed = await pair.isFollowed();
+    const contents = isFollowed ? await pair.contentsOfPrimary() : null;
     const known = new Map((states.get(addon.id)?.parts ?? []).map((part) => [part.part.id, part]));
     const database: ComparedDatabase = {
       ...{ addon: addon.id, product: addon.product, version: addon.version },
       total: contents?.parts.reduce((sum, { bytes }) => sum + bytes, 0) ?? null,
-      leftOut: contents?.leftOut ?? [],
+      leftOut: isFollowed
+        ? (contents?.leftOut ?? [])
+        : ['It is copied, but does not follow, and would differ by what was written since.'],
       parts: [...known.values()],
     };
     states.set(addon.id, database);
     await store.saveDatabase(id, database);
     tell();
     if (!contents) return;
-    await walk(pair, known, async (one) => {
-      await store.savePart(id, addon.id, one);
-      known.set(one.part.id, one);
+    await walk(pair, known, async (now) => {
+      await store.savePart(id, addon.id, now);
+      known.set(now.part.id, now);
       states.set(addon.id, { ...database, parts: [...known.values()] });
       tell();
     });
@@ -77,7 +89,11 @@ function pairOf(
   way: Way,
   pair: DatabasePair,
   share: number,
-): WalkedPair & { contentsOfPrimary(): Promise<Contents | null> } {
+): WalkedPair & {
+  contentsOfPrimary(): Promise<Contents | null>;
+  /** Whether it is there to be compared: not what is only copied while the app is stopped. */
+  isFollowed(): Promise<boolean>;
+} {
   const { signal } = ground;
   const [from, to] = [way.from(ground), way.to(ground)];
   const [primary, follower] = [
@@ -105,6 +121,11 @@ function pairOf(
     primary: { digest: digest(primary), position },
     follower: { digest: digest(follower), waitFor },
     contentsOfPrimary: () => contents(primary),
+    async isFollowed() {
+      const { region, database } = follower;
+      const { stage } = await insist(() => region.following({ database }));
+      return stage !== 'waiting' && stage !== 'idle';
+    },
     async contents() {
       const there = await contents(primary);
       await waitFor(await position());

@@ -1,98 +1,34 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Databases } from '../../../src/agent/databases/databases.js';
 import { Postgresql } from '../../../src/agent/databases/postgresql/postgresql.js';
 import { findBinaries } from '../../../src/postgresql/binaries.js';
-import { newId } from '../../../src/shared/ids.js';
-import {
-  identify,
-  type ProcessIdentity,
-  signalProcess,
-  waitForExit,
-} from '../../../src/shared/processes.js';
+import { identify, type ProcessIdentity, signalProcess } from '../../../src/shared/processes.js';
 import { until } from '../../../src/shared/until.js';
+import { afterwards, cleanUp, kill, logger, streaming, TestDatabases } from './test-databases.js';
 
 const majors = await findBinaries();
-const logger = pino({ level: 'silent' });
-const cleanUp: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const step of cleanUp.splice(0).reverse()) await step();
-});
+afterEach(cleanUp);
 
-/** The databases of one region, in a folder of their own. */
-class TestRegion {
-  databases: Databases;
+const create = () => TestDatabases.create(new Postgresql({ majors, address: '127.0.0.1', logger }));
 
-  private constructor(readonly dir: string) {
-    this.databases = this.#open();
-  }
-
-  static async create(): Promise<TestRegion> {
-    const dir = await mkdtemp(join(tmpdir(), 'godwit-test-'));
-    cleanUp.push(() => rm(dir, { recursive: true, force: true }));
-    const region = new TestRegion(dir);
-    await region.databases.recover();
-    cleanUp.push(() => region.databases.close({ stop: true }));
-    return region;
-  }
-
-  /** As after a crash of the agent: nothing is stopped, nothing is told. */
-  async restart(): Promise<void> {
-    await this.databases.close({ stop: false });
-    this.databases = this.#open();
-    await this.databases.recover();
-  }
-
-  async provision(version: string, role: 'primary' | 'empty' = 'primary'): Promise<string> {
-    const id = newId();
-    await this.databases.provision('postgresql', { id, plan: 'postgresql-sandbox', version, role });
-    return id;
-  }
-
-  async connect(database: string): Promise<pg.Client> {
-    const client = new pg.Client(this.databases.variables(database)['DATABASE_URL']);
-    client.on('error', () => undefined); // sessions are ended on purpose here
-    await client.connect();
-    cleanUp.push(() => client.end());
-    return client;
-  }
-
-  async kill(database: string): Promise<void> {
-    const postmaster = await this.postmaster(database);
-    signalProcess(postmaster, 'SIGKILL');
-    await waitForExit(postmaster, 10_000);
-  }
-
-  async postmaster(database: string): Promise<ProcessIdentity> {
-    const pidFile = join(this.dir, database, 'data', 'postmaster.pid');
-    const identity = identify(Number.parseInt(await readFile(pidFile, 'utf8'), 10));
-    if (!identity) throw new Error('PostgreSQL does not run');
-    return identity;
-  }
-
-  #open(): Databases {
-    const product = new Postgresql({ majors, address: '127.0.0.1', logger });
-    // Tended so often that this comes at every moment of whatever is done to them.
-    return new Databases({ dir: this.dir, products: [product], rounds: 10, logger });
-  }
+async function connect({ databases }: TestDatabases, database: string): Promise<pg.Client> {
+  const client = new pg.Client(databases.variables(database)['DATABASE_URL']);
+  client.on('error', () => undefined); // sessions are ended on purpose here
+  await client.connect();
+  afterwards(() => client.end());
+  return client;
 }
 
-async function streaming(region: TestRegion, database: string): Promise<void> {
-  await until(
-    async () => {
-      const { stage, reason } = await region.databases.following({ database });
-      if (stage === 'failed') throw new Error(reason ?? stage);
-      return stage === 'streaming';
-    },
-    { timeout: 30_000, what: 'the follower to keep up' },
-  );
+async function postmaster({ dir }: TestDatabases, database: string): Promise<ProcessIdentity> {
+  const pidFile = join(dir, database, 'data', 'postmaster.pid');
+  const identity = identify(Number.parseInt(await readFile(pidFile, 'utf8'), 10));
+  if (!identity) throw new Error('PostgreSQL does not run');
+  return identity;
 }
 
 const count = async (client: pg.Client) =>
@@ -100,13 +36,13 @@ const count = async (client: pg.Client) =>
 
 describe.each(majors)('PostgreSQL $major', ({ major }) => {
   it('moves with everything, loses nothing, and follows back', async () => {
-    const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const [here, there] = [await create(), await create()];
     const follower = randomUUID();
     const old = await here.provision(major);
     const twin = await there.provision(major, 'empty');
     expect(there.databases.variables(twin)).toEqual({});
 
-    const app = await here.connect(old);
+    const app = await connect(here, old);
     await app.query('CREATE TABLE entries (id serial PRIMARY KEY, text text)');
     await app.query(
       `INSERT INTO entries (text) SELECT repeat('x', 100) FROM generate_series(1, 20000)`,
@@ -122,14 +58,14 @@ describe.each(majors)('PostgreSQL $major', ({ major }) => {
     await here.databases.flush({ database: old });
     const position = await here.databases.fence({ database: old });
     expect(await here.databases.fence({ database: old })).toBe(position);
-    await expect(here.connect(old)).rejects.toThrow();
+    await expect(connect(here, old)).rejects.toThrow();
     await here.restart();
-    await expect(here.connect(old)).rejects.toThrow();
+    await expect(connect(here, old)).rejects.toThrow();
     await there.databases.waitFor({ database: twin, position, timeout: 10_000 });
     await there.databases.promote({ database: twin });
     await there.databases.promote({ database: twin });
 
-    const moved = await there.connect(twin);
+    const moved = await connect(there, twin);
     expect(await count(moved)).toBe(20_001);
     await moved.query(`INSERT INTO entries (text) VALUES ('after the switch')`);
 
@@ -139,7 +75,7 @@ describe.each(majors)('PostgreSQL $major', ({ major }) => {
     await streaming(here, old);
     const now = await there.databases.position({ database: twin });
     await here.databases.waitFor({ database: old, position: now, timeout: 10_000 });
-    expect(await count(await here.connect(old))).toBe(20_002);
+    expect(await count(await connect(here, old))).toBe(20_002);
   });
 });
 
@@ -147,7 +83,7 @@ const newest = majors[0]?.major ?? '';
 
 describe('a database', () => {
   it('leaves nothing of a revoked grant, and takes writes again when unfenced', async () => {
-    const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const [here, there] = [await create(), await create()];
     const follower = randomUUID();
     const old = await here.provision(newest);
     const twin = await there.provision(newest, 'empty');
@@ -161,7 +97,7 @@ describe('a database', () => {
     await here.databases.revokeFollow({ database: old, follower });
     await here.databases.revokeFollow({ database: old, follower });
 
-    const app = await here.connect(old);
+    const app = await connect(here, old);
     await app.query('CREATE TABLE entries (id int)');
     const { rows } = await app.query(
       `SELECT (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_roles
@@ -177,38 +113,38 @@ describe('a database', () => {
   });
 
   it('comes back on another port when its own was taken while it was fenced', async () => {
-    const here = await TestRegion.create();
+    const here = await create();
     const database = await here.provision(newest);
     const { port } = new URL(here.databases.variables(database)['DATABASE_URL'] ?? '');
     await here.databases.fence({ database });
     const thief = createServer().listen(Number(port), '127.0.0.1');
     await once(thief, 'listening');
-    cleanUp.push(async () => thief.close());
+    afterwards(async () => thief.close());
     await here.databases.unfence({ database });
     const moved = new URL(here.databases.variables(database)['DATABASE_URL'] ?? '').port;
     expect(moved).not.toBe(port);
-    await (await here.connect(database)).query('SELECT 1');
+    await (await connect(here, database)).query('SELECT 1');
   });
 
   it('does what it is asked for although it crashed, and left locks of somebody who is there', async () => {
-    const here = await TestRegion.create();
+    const here = await create();
     const database = await here.provision(newest);
     // PostgreSQL believes in a process of its own account that is none of its parents.
-    const other = await here.postmaster(await here.provision(newest));
+    const other = await postmaster(here, await here.provision(newest));
     const { port } = new URL(here.databases.variables(database)['DATABASE_URL'] ?? '');
     const lock = join(here.dir, database, 'data', `.s.PGSQL.${port}.lock`);
     const text = await readFile(lock, 'utf8');
     // Before the next round finds out.
-    signalProcess(await here.postmaster(database), 'SIGKILL');
+    signalProcess(await postmaster(here, database), 'SIGKILL');
     await writeFile(lock, text.replace(/^\d+/, `${other.pid}`));
     await here.databases.flush({ database });
-    await here.kill(database);
+    await kill(await postmaster(here, database));
     await here.databases.grantFollow({ database, follower: randomUUID() });
-    await (await here.connect(database)).query('SELECT 1');
+    await (await connect(here, database)).query('SELECT 1');
   });
 
   it('is removed while it is being copied, however often that is asked', async () => {
-    const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const [here, there] = [await create(), await create()];
     const old = await here.provision(newest);
     const twin = await there.provision(newest, 'empty');
     const endpoint = await here.databases.grantFollow({ database: old, follower: randomUUID() });
@@ -219,7 +155,7 @@ describe('a database', () => {
   });
 
   it('is removed, and does not keep its region from starting, when its primary no longer lets it in', async () => {
-    const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const [here, there] = [await create(), await create()];
     const follower = randomUUID();
     const old = await here.provision(newest);
     const twins = [await there.provision(newest, 'empty'), await there.provision(newest, 'empty')];
@@ -239,11 +175,11 @@ describe('a database', () => {
   }, 60_000);
 
   it('comes back after a crash, fences what had crashed, and copies again after a restart', async () => {
-    const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const [here, there] = [await create(), await create()];
     const old = await here.provision(newest);
-    await (await here.connect(old)).query('CREATE TABLE entries AS SELECT 1 AS id');
-    await here.kill(old);
-    const app = await until(() => here.connect(old).catch(() => null), {
+    await (await connect(here, old)).query('CREATE TABLE entries AS SELECT 1 AS id');
+    await kill(await postmaster(here, old));
+    const app = await until(() => connect(here, old).catch(() => null), {
       timeout: 20_000,
       what: 'the database to come back',
     });
@@ -255,7 +191,7 @@ describe('a database', () => {
     await there.restart();
     await streaming(there, twin);
 
-    await here.kill(old);
+    await kill(await postmaster(here, old));
     const position = await here.databases.fence({ database: old });
     await there.databases.waitFor({ database: twin, position, timeout: 10_000 });
   });

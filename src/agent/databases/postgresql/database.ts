@@ -1,4 +1,4 @@
-import { access, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import pRetry from 'p-retry';
 import type pg from 'pg';
 import { copyCluster } from '../../../postgresql/base-backup.js';
@@ -8,14 +8,15 @@ import { readControlFile } from '../../../postgresql/control-file.js';
 import { formatLsn, parseLsn } from '../../../postgresql/lsn.js';
 import type { Following, Inspection } from '../../../region/model.js';
 import { messageOf, Refusal } from '../../../shared/errors.js';
+import { exists } from '../../../shared/exists.js';
 import { databasePorts, freePort, isFree } from '../../../shared/free-port.js';
 import { newSecret } from '../../../shared/ids.js';
 import { writeJsonFile } from '../../../shared/json-file.js';
 import type { Logger } from '../../../shared/logging.js';
 import { until } from '../../../shared/until.js';
+import { Copying } from '../copying.js';
 import type { Database } from '../product.js';
 import { ComparableCluster } from './comparable.js';
-import { Copying, isRefusedForGood } from './copying.js';
 import { inspectCluster } from './inspect.js';
 import {
   allStream,
@@ -24,6 +25,7 @@ import {
   dropForeignGrants,
   ensureLogin,
   followerName,
+  isRefusedForGood,
   lagAndSize,
   promoteFollower,
   replayPosition,
@@ -142,7 +144,7 @@ export class PostgresqlDatabase implements Database {
         : await this.#query((client) => inspectCluster(client), {
             database: this.#record.login.database,
           });
-    return { product: 'postgresql', role, fenced, ...found };
+    return { product: 'postgresql', role, fenced, move: { kind: 'live' }, ...found };
   }
 
   async grantFollow(follower: string): Promise<Endpoint> {
@@ -321,7 +323,7 @@ export class PostgresqlDatabase implements Database {
       await this.#cluster.writeFile('standby.signal', '');
       await this.#write({ following: { endpoint, copied: true } });
       await this.#start('all', signal);
-    });
+    }, isRefusedForGood);
   }
 
   async #empty(): Promise<void> {
@@ -415,13 +417,6 @@ export class PostgresqlDatabase implements Database {
     await writeJsonFile(recordFile(this.#folder), next);
     this.#record = next;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function sameEndpoint(a: Endpoint, b: Endpoint): boolean {

@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import pg from 'pg';
 import { parseLsn } from '../../../postgresql/lsn.js';
 import { until } from '../../../shared/until.js';
 import type { DatabaseRecord } from './record.js';
@@ -129,4 +129,9 @@ export async function lagAndSize(client: pg.Client): Promise<{ lag: number | nul
   );
   const row = rows[0];
   return { lag: row?.lag == null ? null : Number(row.lag), size: Number(row?.size ?? 0) };
+}
+
+/** The classes of SQLSTATE that trying again does not change: wrong credentials, features, syntax. */
+export function isRefusedForGood(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && /^(28|0A|42)/.test(error.code ?? '');
 }

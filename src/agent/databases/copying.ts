@@ -1,22 +1,25 @@
 import pRetry, { AbortError } from 'p-retry';
-import pg from 'pg';
-import type { CopyProgress } from '../../../postgresql/base-backup.js';
-import { messageOf } from '../../../shared/errors.js';
+import type { CopyProgress } from '../../shared/copy-progress.js';
+import { messageOf } from '../../shared/errors.js';
+
+/** Copies from the beginning; the copy is whole when it returns. */
+export type Copy = (
+  signal: AbortSignal,
+  onProgress: (progress: CopyProgress) => void,
+) => Promise<void>;
 
 /** A copy in the background, tried again a few times when it breaks off. */
 export class Copying {
-  /** In bytes. */
   progress: CopyProgress = { copied: 0, total: 0 };
   /** Why it was given up; null while it goes on, and once it is whole. */
   failure: unknown = null;
   isUnderWay = true;
+  /** Resolves when nothing of it goes on any more, whatever it came to. */
+  readonly ended: Promise<void>;
   readonly #cancel = new AbortController();
-  readonly #ended: Promise<void>;
 
-  /** @param copy copies from the beginning; the copy is whole when it returns */
-  constructor(
-    copy: (signal: AbortSignal, onProgress: (progress: CopyProgress) => void) => Promise<void>,
-  ) {
+  /** @param isRefusedForGood whether trying again would not help */
+  constructor(copy: Copy, isRefusedForGood: (error: unknown) => boolean) {
     const { signal } = this.#cancel;
     const attempt = () =>
       copy(signal, (progress) => {
@@ -24,7 +27,7 @@ export class Copying {
       }).catch((error) => {
         throw isRefusedForGood(error) ? new AbortError(messageOf(error)) : error;
       });
-    this.#ended = pRetry(attempt, { retries: 10, minTimeout: 200, maxTimeout: 5_000, signal })
+    this.ended = pRetry(attempt, { retries: 10, minTimeout: 200, maxTimeout: 5_000, signal })
       .catch((error) => {
         if (!signal.aborted) this.failure = error;
       })
@@ -36,11 +39,6 @@ export class Copying {
   /** Returns when nothing of it goes on any more. */
   async giveUp(): Promise<void> {
     this.#cancel.abort(new Error('The copy was given up.'));
-    await this.#ended;
+    await this.ended;
   }
-}
-
-/** The classes of SQLSTATE that trying again does not change: wrong credentials, features, syntax. */
-export function isRefusedForGood(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && /^(28|0A|42)/.test(error.code ?? '');
 }

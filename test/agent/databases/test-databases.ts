@@ -1,0 +1,80 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Databases } from '../../../src/agent/databases/databases.js';
+import type { Product } from '../../../src/agent/databases/product.js';
+import { newId } from '../../../src/shared/ids.js';
+import { createLogger } from '../../../src/shared/logging.js';
+import { type ProcessIdentity, signalProcess, waitForExit } from '../../../src/shared/processes.js';
+import { until } from '../../../src/shared/until.js';
+
+export const logger = createLogger('test');
+logger.level = 'silent';
+
+const steps: (() => Promise<unknown>)[] = [];
+
+/** Has something done when the test is over; what came last goes first. */
+export function afterwards(step: () => Promise<unknown>): void {
+  steps.push(step);
+}
+
+export async function cleanUp(): Promise<void> {
+  for (const step of steps.splice(0).reverse()) await step();
+}
+
+/** The databases of one region, of one product, in a folder of their own. */
+export class TestDatabases {
+  databases: Databases;
+
+  private constructor(
+    readonly dir: string,
+    readonly product: Product,
+  ) {
+    this.databases = this.#open();
+  }
+
+  static async create(product: Product): Promise<TestDatabases> {
+    const dir = await mkdtemp(join(tmpdir(), 'godwit-test-'));
+    afterwards(() => rm(dir, { recursive: true, force: true }));
+    const region = new TestDatabases(dir, product);
+    await region.databases.recover();
+    afterwards(() => region.databases.close({ stop: true }));
+    return region;
+  }
+
+  /** As after a crash of the agent: nothing is stopped, nothing is told. */
+  async restart(): Promise<void> {
+    await this.databases.close({ stop: false });
+    this.databases = this.#open();
+    await this.databases.recover();
+  }
+
+  async provision(version: string, role: 'primary' | 'empty' = 'primary'): Promise<string> {
+    const id = newId();
+    const { name } = this.product;
+    await this.databases.provision(name, { id, plan: `${name}-sandbox`, version, role });
+    return id;
+  }
+
+  #open(): Databases {
+    // Tended so often that this comes at every moment of whatever is done to them.
+    return new Databases({ dir: this.dir, products: [this.product], rounds: 10, logger });
+  }
+}
+
+export async function kill(victim: ProcessIdentity): Promise<void> {
+  signalProcess(victim, 'SIGKILL');
+  await waitForExit(victim, 10_000);
+}
+
+/** Waits until a follower keeps up. @throws when it fails */
+export async function streaming({ databases }: TestDatabases, database: string): Promise<void> {
+  await until(
+    async () => {
+      const { stage, reason } = await databases.following({ database });
+      if (stage === 'failed') throw new Error(reason ?? stage);
+      return stage === 'streaming';
+    },
+    { timeout: 30_000, what: 'the follower to keep up' },
+  );
+}
