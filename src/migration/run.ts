@@ -200,8 +200,8 @@ export class Runner {
         newAppId: derivedId(migration.id, 'app'),
         sourceApp: () => existingApp(source, migration.appId, migration.srcAppName),
       };
-      const tellProgress = (amounts: ReadonlyMap<string, Amount>) => {
-        progress = paces.note(amounts);
+      const tellProgress = (copies: ReadonlyMap<string, Amount>) => {
+        progress = paces.note(copies);
         dirty = true;
       };
       await work({

@@ -35,14 +35,15 @@ export const verifyData = new Command('verify-data')
 function lines({ databases, differences, unsettled }: VerificationJson): string[] {
   return [
     ...databases.flatMap(({ product, version, compared, left_out, parts }) => {
-      if (!compared) return [`${product} ${version} is not compared by content.`];
+      const without = left_out.map((line) => `  ${line}`);
+      if (!compared) return [`${product} ${version} is not compared by content.`, ...without];
       const rows = parts.map(({ name, status, rows, bytes: size }) => [
         `  ${name}`,
         rows.toLocaleString('en').padStart(12),
         bytes(size).padStart(9),
         status === 'different' ? 'differs' : 'the same',
       ]);
-      return [`${product} ${version}`, ...table(rows), ...left_out.map((line) => `  ${line}`)];
+      return [`${product} ${version}`, ...table(rows), ...without];
     }),
     ...unsettled,
     ...differences,

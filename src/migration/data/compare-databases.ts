@@ -50,7 +50,9 @@ async function throwAway(context: StepContext, { databases }: Verification): Pro
 /** What was compared, in lines for people. */
 function outcome({ status, reason, databases }: Verification): string[] {
   const lines = databases.flatMap(({ product, version, total, parts, leftOut }) => {
-    if (total === null) return [`${product} ${version} is not compared by content.`];
+    if (total === null) {
+      return [`${product} ${version} is not compared by content.`, ...leftOut];
+    }
     const rows = parts.reduce((sum, part) => sum + part.rows, 0);
     const size = parts.reduce((sum, part) => sum + part.bytes, 0);
     const compared = `${product} ${version}: ${rows.toLocaleString('en')} rows, ${bytes(size)}, compared.`;

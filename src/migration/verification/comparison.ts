@@ -1,17 +1,17 @@
 import { messageOf } from '../../shared/errors.js';
 import type { PhaseName } from '../migration.js';
-import type { Comparison } from '../phase.js';
+import type { Comparison, StepContext } from '../phase.js';
 import { back, there } from '../switch/way.js';
 import { Ended, type VerificationStore } from './store.js';
 import { findingLines, type Verification } from './verification.js';
-import { type Comparing, type Ground, verifyDatabases } from './verify-databases.js';
+import { type Ground, verifyDatabases } from './verify-databases.js';
 
 interface ComparisonParts {
   readonly store: VerificationStore;
   readonly ground: Ground;
   /** Of the time, at most so much is spent on looking at a database. */
   readonly share: number;
-  readonly progress: Comparing['progress'];
+  readonly progress: StepContext['progress'];
 }
 
 /** Compares as a step of a phase. */

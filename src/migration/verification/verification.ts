@@ -1,5 +1,5 @@
 /** What comparing the databases of a migration came to. */
-import type { Amount, PhaseName } from '../migration.js';
+import type { PhaseName } from '../migration.js';
 import type { PartProgress } from './walk.js';
 
 export const verificationStatuses = [
@@ -40,21 +40,20 @@ export interface Verification {
 }
 
 /** How far it is, in bytes: a part counts as it lies on the disk, once it is done whole. */
-export function progressOf(databases: readonly ComparedDatabase[]): Amount {
-  const amounts = databases.map(amountOf);
-  return {
-    done: amounts.reduce((sum, { done }) => sum + done, 0),
-    total: amounts.reduce((sum, { total }) => sum + total, 0),
-  };
-}
-
-/** How far one is, in bytes. */
-export function amountOf({ total, parts }: ComparedDatabase): Amount {
-  const done = parts.reduce(
-    (bytes, one) => bytes + (one.isDone ? one.part.bytes : Math.min(one.part.bytes, one.bytes)),
-    0,
-  );
-  return { done, total: Math.max(total ?? 0, done) };
+export function progressOf(databases: readonly ComparedDatabase[]): {
+  readonly done: number;
+  readonly total: number;
+} {
+  const sum = { done: 0, total: 0 };
+  for (const { total, parts } of databases) {
+    const done = parts.reduce(
+      (bytes, one) => bytes + (one.isDone ? one.part.bytes : Math.min(one.part.bytes, one.bytes)),
+      0,
+    );
+    sum.done += done;
+    sum.total += Math.max(total ?? 0, done);
+  }
+  return sum;
 }
 
 /** The differences, and what was always written to, in lines for people. */

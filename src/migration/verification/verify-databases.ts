@@ -4,12 +4,11 @@ import type { Contents, Look } from '../../region/model.js';
 import type { Region } from '../../region/region.js';
 import { Refusal } from '../../shared/errors.js';
 import { type DatabasePair, databasePairs } from '../databases.js';
-import type { Amount } from '../migration.js';
 import type { StepContext } from '../phase.js';
 import { sideBySide } from '../side-by-side.js';
 import type { Way } from '../switch/way.js';
 import type { VerificationStore } from './store.js';
-import { amountOf, type ComparedDatabase, type Verification } from './verification.js';
+import { type ComparedDatabase, progressOf, type Verification } from './verification.js';
 import { type WalkedPair, walk } from './walk.js';
 
 /** What comparing needs of a migration. */
@@ -22,8 +21,8 @@ export interface Comparing {
   readonly store: VerificationStore;
   /** Of the time, at most so much is spent on looking at a database. */
   readonly share: number;
-  /** Told how far each database is, in bytes, by its name. */
-  progress(now: ReadonlyMap<string, Amount>): void;
+  /** Told how far each database is, by its name. */
+  readonly progress: StepContext['progress'];
 }
 
 /** How long a database that does not answer is asked again, in milliseconds. */
@@ -47,29 +46,38 @@ export async function verifyDatabases(
 ): Promise<ComparedDatabase[]> {
   const pairs = await databasePairs(ground);
   const states = new Map(databases.map((one) => [one.addon, one]));
-  const amounts = new Map<string, Amount>();
-  const tell = (name: string, database: ComparedDatabase) =>
-    progress(amounts.set(name, amountOf(database)));
-  await sideBySide(pairs, async ({ addon, name, ...ids }) => {
-    const pair = pairOf(ground, way, { addon, name, ...ids }, share);
-    const contents = await pair.contentsOfPrimary();
+  const tell = () =>
+    progress(
+      new Map(
+        pairs.map(({ addon, name }) => {
+          const state = states.get(addon.id);
+          return [name, progressOf(state ? [state] : [])];
+        }),
+      ),
+    );
+  await sideBySide(pairs, async (one) => {
+    const { addon } = one;
+    const pair = pairOf(ground, way, one, share);
+    const isFollowed = await pair.isFollowed();
+    const contents = isFollowed ? await pair.contentsOfPrimary() : null;
     const known = new Map((states.get(addon.id)?.parts ?? []).map((part) => [part.part.id, part]));
     const database: ComparedDatabase = {
       ...{ addon: addon.id, product: addon.product, version: addon.version },
       total: contents?.parts.reduce((sum, { bytes }) => sum + bytes, 0) ?? null,
-      leftOut: contents?.leftOut ?? [],
+      leftOut: isFollowed
+        ? (contents?.leftOut ?? [])
+        : ['It is copied, but does not follow, and would differ by what was written since.'],
       parts: [...known.values()],
     };
     states.set(addon.id, database);
     await store.saveDatabase(id, database);
-    tell(name, database);
+    tell();
     if (!contents) return;
-    await walk(pair, known, async (one) => {
-      await store.savePart(id, addon.id, one);
-      known.set(one.part.id, one);
-      const now = { ...database, parts: [...known.values()] };
-      states.set(addon.id, now);
-      tell(name, now);
+    await walk(pair, known, async (now) => {
+      await store.savePart(id, addon.id, now);
+      known.set(now.part.id, now);
+      states.set(addon.id, { ...database, parts: [...known.values()] });
+      tell();
     });
   });
   return pairs.flatMap(({ addon }) => states.get(addon.id) ?? []);
@@ -81,7 +89,11 @@ function pairOf(
   way: Way,
   pair: DatabasePair,
   share: number,
-): WalkedPair & { contentsOfPrimary(): Promise<Contents | null> } {
+): WalkedPair & {
+  contentsOfPrimary(): Promise<Contents | null>;
+  /** Whether it is there to be compared: not what is only copied while the app is stopped. */
+  isFollowed(): Promise<boolean>;
+} {
   const { signal } = ground;
   const [from, to] = [way.from(ground), way.to(ground)];
   const [primary, follower] = [
@@ -109,6 +121,11 @@ function pairOf(
     primary: { digest: digest(primary), position },
     follower: { digest: digest(follower), waitFor },
     contentsOfPrimary: () => contents(primary),
+    async isFollowed() {
+      const { region, database } = follower;
+      const { stage } = await insist(() => region.following({ database }));
+      return stage !== 'waiting' && stage !== 'idle';
+    },
     async contents() {
       const there = await contents(primary);
       await waitFor(await position());
