@@ -1,16 +1,7 @@
 import pg from 'pg';
 import type { Account } from '../shared/account.js';
+import { type Remote, remoteOptions } from './remote.js';
 import { Unpacking } from './unpack.js';
-
-/** Where to copy from, and the credential for it. */
-export interface CopySource {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string;
-  /** The certificate that the server must show, in PEM. */
-  readonly certificate: string;
-}
 
 export interface CopyProgress {
   readonly copied: number;
@@ -30,13 +21,13 @@ interface CopyMessage {
  * @throws when the connection breaks, the server refuses, or `signal` fires
  */
 export async function copyCluster(
-  source: CopySource,
+  source: Remote,
   folder: string,
   owner: Account | null,
   onProgress: (progress: CopyProgress) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const client = new pg.Client(replicationOptions(source));
+  const client = new pg.Client(remoteOptions(source, { replication: 'true' }));
   const broken = new Promise<never>((_, reject) => {
     client.on('error', reject);
     client.on('end', () => reject(new Error('The connection to the primary ended.')));
@@ -58,19 +49,6 @@ export async function copyCluster(
     client.connection.stream.destroy();
     await unpacking.giveUp();
   }
-}
-
-function replicationOptions({ host, port, user, password, certificate }: CopySource) {
-  return {
-    host,
-    port,
-    user,
-    password,
-    replication: 'true',
-    connectionTimeoutMillis: 10_000,
-    // The certificate itself is pinned, so the name in it says nothing more.
-    ssl: { ca: certificate, checkServerIdentity: () => undefined },
-  };
 }
 
 const command =

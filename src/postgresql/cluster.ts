@@ -13,6 +13,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import {
@@ -46,6 +47,9 @@ export interface SessionOptions {
 
 /** The data folder, as file descriptor 3 of every process of the cluster. See {@link Cluster.#spawn}. */
 const dataFolder = '/proc/self/fd/3';
+
+/** What PostgreSQL's programs have of the environment. */
+const environment = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', TZ: 'UTC' };
 
 /** How long a cluster may take to start, or to end: recovery and checkpoints take their time. */
 const patience = 300_000;
@@ -231,9 +235,40 @@ export class Cluster {
     }
   }
 
+  /**
+   * What a client program prints, over the socket as {@link Cluster.asSuperuser}.
+   * @param binaries of the program, whose major may be another one
+   * @throws with what it said, when it fails
+   */
+  async output(
+    binaries: Binaries,
+    program: 'pg_dump' | 'pg_dumpall',
+    args: readonly string[],
+  ): Promise<string> {
+    const folder = await open(this.data, 'r');
+    try {
+      const child = spawn(join(binaries.bin, program), ['-h', dataFolder, ...args], {
+        cwd: '/',
+        stdio: ['ignore', 'pipe', 'pipe', folder.fd],
+        env: environment,
+        ...databaseAccount(),
+      });
+      if (!child.stdout || !child.stderr) throw new Error(`${program} has nowhere to print to.`);
+      const [output, complaints, [code]] = await Promise.all([
+        text(child.stdout),
+        text(child.stderr),
+        once(child, 'close'),
+      ]);
+      if (code !== 0) throw new Error(`${program} ended with ${code}. ${complaints.trimEnd()}`);
+      return output;
+    } finally {
+      await folder.close();
+    }
+  }
+
   async lastLogLines(count = 5): Promise<string> {
-    const text = await readFile(this.#log, 'utf8').catch(() => '');
-    return text.trimEnd().split('\n').slice(-count).join('\n');
+    const log = await readFile(this.#log, 'utf8').catch(() => '');
+    return log.trimEnd().split('\n').slice(-count).join('\n');
   }
 
   /**
@@ -279,9 +314,9 @@ export class Cluster {
   }
 
   /** Writes a file of the data folder, for the database account only. */
-  async writeFile(name: string, text: string): Promise<void> {
+  async writeFile(name: string, content: string): Promise<void> {
     const file = join(this.data, name);
-    await writeFile(`${file}.new`, text, { mode: 0o600 });
+    await writeFile(`${file}.new`, content, { mode: 0o600 });
     const account = databaseAccount();
     if (account) await chown(`${file}.new`, account.uid, account.gid);
     await rename(`${file}.new`, file);
@@ -300,7 +335,7 @@ export class Cluster {
         cwd: '/',
         detached: true,
         stdio: ['ignore', log.fd, log.fd, folder.fd],
-        env: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', TZ: 'UTC' },
+        env: environment,
         ...databaseAccount(),
       });
       await once(child, 'spawn');

@@ -4,7 +4,7 @@ export type Settings = Readonly<Record<string, string | number | boolean>>;
 /** Who may log in over TCP: a line of `pg_hba.conf`. */
 export interface HbaRule {
   readonly type: 'host' | 'hostssl';
-  /** A database, or `replication`. */
+  /** A database, or `replication` or `all`. */
   readonly database: string;
   readonly user: string;
   /** From where: this host only, or any. */
@@ -42,12 +42,12 @@ function quote(value: string | number | boolean): string {
 export function hbaFile(superuser: string, rules: readonly HbaRule[]): string {
   const lines = rules.map(
     ({ type, database, user, from }) =>
-      `${type} ${name(database)} ${name(user)} ${from === 'here' ? '127.0.0.1/32' : 'all'} scram-sha-256`,
+      `${type} ${databaseName(database)} "${user}" ${from === 'here' ? '127.0.0.1/32' : 'all'} scram-sha-256`,
   );
   return `local all "${superuser}" trust\n${lines.join('\n')}\n`;
 }
 
-/** `replication` is a word of the file; everything else is a name, quoted so that it is not one. */
-function name(text: string): string {
-  return text === 'replication' ? text : `"${text}"`;
+/** Two are words of the file; everything else is a name, quoted so that it is not one. */
+function databaseName(text: string): string {
+  return text === 'replication' || text === 'all' ? text : `"${text}"`;
 }

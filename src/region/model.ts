@@ -261,6 +261,13 @@ export const deployment = z.looseObject({
 });
 export type Deployment = z.infer<typeof deployment>;
 
+/**
+ * What a database runs on, as far as that decides how one can follow another. Opaque to the engine,
+ * which only tells the one of the other.
+ */
+export const platform = z.record(z.string(), z.unknown());
+export type Platform = z.infer<typeof platform>;
+
 /** What an addon provider of this region offers. */
 export const offer = z.object({
   product: z.string(),
@@ -270,6 +277,8 @@ export const offer = z.object({
   /** Major versions, newest first. */
   versions: z.array(z.string()),
   plans: z.array(z.string()),
+  /** What a database of each version would run on. */
+  platforms: z.record(z.string(), platform).default({}),
 });
 export type Offer = z.infer<typeof offer>;
 
@@ -332,6 +341,7 @@ export const inspection = z.object({
   /** `empty`: made to follow, and not following yet. */
   role: z.enum(['empty', 'primary', 'follower']),
   fenced: z.boolean(),
+  platform: platform.optional(),
   /** What forbids a live move, each with what to do about it. */
   obstacles: z.array(z.string()),
   /** Settings of the server that do not let it be followed, each with what to do about it. */

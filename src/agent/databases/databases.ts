@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Mutex } from 'async-mutex';
-import type { Offer } from '../../region/model.js';
+import type { Offer, Platform } from '../../region/model.js';
 import type { DatabaseVerbName, Does } from '../../region/region.js';
 import { messageOf, Refusal } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logging.js';
@@ -95,9 +95,9 @@ export class Databases implements Does<DatabaseVerbName> {
   }
 
   /** @throws Refusal `unavailable` when it cannot be asked */
-  async inspect({ database }: { database: string }) {
+  async inspect({ database, to }: { database: string; to?: Platform | undefined }) {
     const found = this.#look(database);
-    return found.inspect().catch((error) => {
+    return found.inspect(to).catch((error) => {
       if (error instanceof Refusal) throw error;
       this.#logger.warn({ err: error, database }, 'a database does not answer');
       throw new Refusal(
@@ -111,8 +111,8 @@ export class Databases implements Does<DatabaseVerbName> {
     return this.#look(database).variables();
   }
 
-  grantFollow({ database, follower }: { database: string; follower: string }) {
-    return this.#change(database, (it) => it.grantFollow(follower));
+  grantFollow(input: { database: string; follower: string; to?: Platform | undefined }) {
+    return this.#change(input.database, (it) => it.grantFollow(input.follower, input.to));
   }
 
   revokeFollow({ database, follower }: { database: string; follower: string }) {

@@ -1,4 +1,4 @@
-import type { Following, Inspection, Offer, Position } from '../../region/model.js';
+import type { Following, Inspection, Offer, Platform, Position } from '../../region/model.js';
 
 /** What a new database should be. */
 export interface Provision {
@@ -26,7 +26,8 @@ export interface Database {
   readonly id: string;
   /** Variables for the app; none while there is nothing to log in to. */
   variables(): Record<string, string>;
-  inspect(): Promise<Inspection>;
+  /** @param to where it is to be followed; where it is itself, if not given */
+  inspect(to?: Platform): Promise<Inspection>;
   /** Whether its removal was begun, and is to be finished. */
   readonly isBeingRemoved: boolean;
   /** Starts what should run and does not; called again and again. */
@@ -38,7 +39,7 @@ export interface Database {
   /** Removes the database and all that it left elsewhere; may be repeated at any time. */
   remove(): Promise<void>;
 
-  grantFollow(follower: string): Promise<Record<string, unknown>>;
+  grantFollow(follower: string, to?: Platform): Promise<Record<string, unknown>>;
   revokeFollow(follower: string): Promise<void>;
   follow(endpoint: Record<string, unknown>): Promise<void>;
   following(): Promise<Following>;

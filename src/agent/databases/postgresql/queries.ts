@@ -27,25 +27,37 @@ export async function ensureLogin(
   }
 }
 
-/** Makes the role of a follower, and the slot that keeps for it what it has not had yet. */
-export async function createGrant(
+/**
+ * Makes the role of a follower, or gives the one that is there its password.
+ * @param attributes what it may do, in words of `CREATE ROLE`
+ */
+export async function grantRole(
   client: pg.Client,
-  { name, password }: { name: string; password: string },
+  { name, password }: { readonly name: string; readonly password: string },
+  attributes: string,
 ): Promise<void> {
   const known = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [name]);
   const verb = known.rowCount === 0 ? 'CREATE' : 'ALTER';
   await client.query(
     `${verb} ROLE ${client.escapeIdentifier(name)}
-       LOGIN REPLICATION PASSWORD ${client.escapeLiteral(password)}`,
-  );
-  await client.query(
-    `SELECT pg_create_physical_replication_slot($1, true)
-      WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)`,
-    [name],
+       LOGIN ${attributes} PASSWORD ${client.escapeLiteral(password)}`,
   );
 }
 
-/** Ends the follower's session, and takes away its slot and role. */
+/** Makes the role of a physical follower, and the slot that keeps for it what it has not had yet. */
+export async function createGrant(
+  client: pg.Client,
+  grant: { readonly name: string; readonly password: string },
+): Promise<void> {
+  await grantRole(client, grant, 'REPLICATION');
+  await client.query(
+    `SELECT pg_create_physical_replication_slot($1, true)
+      WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)`,
+    [grant.name],
+  );
+}
+
+/** Ends the follower's sessions, and takes away its slots and role. */
 async function dropGrant(client: pg.Client, name: string): Promise<void> {
   await until(
     async () => {
@@ -53,12 +65,14 @@ async function dropGrant(client: pg.Client, name: string): Promise<void> {
         'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1',
         [name],
       );
-      const { rows } = await client.query<{ active: boolean }>(
-        'SELECT active FROM pg_replication_slots WHERE slot_name = $1',
+      const { rows } = await client.query<{ slot_name: string; active: boolean }>(
+        'SELECT slot_name, active FROM pg_replication_slots WHERE starts_with(slot_name, $1)',
         [name],
       );
-      if (rows[0]?.active) return false;
-      if (rows[0]) await client.query('SELECT pg_drop_replication_slot($1)', [name]);
+      if (rows.some(({ active }) => active)) return false;
+      for (const { slot_name } of rows) {
+        await client.query('SELECT pg_drop_replication_slot($1)', [slot_name]);
+      }
       await client.query(`DROP ROLE IF EXISTS ${client.escapeIdentifier(name)}`);
       return true;
     },
@@ -120,13 +134,25 @@ export async function replayPosition(client: pg.Client): Promise<bigint> {
   return parseLsn(rows[0]?.lsn ?? '0/0');
 }
 
-/** A follower's bytes still to replay, null while it is not connected; and its size. */
-export async function lagAndSize(client: pg.Client): Promise<{ lag: number | null; size: number }> {
-  const { rows } = await client.query<{ lag: string | null; size: string }>(
-    `SELECT (SELECT sum(pg_database_size(oid)) FROM pg_database) AS size,
-            (SELECT greatest(0, pg_wal_lsn_diff(latest_end_lsn, pg_last_wal_replay_lsn()))
-               FROM pg_stat_wal_receiver WHERE status = 'streaming') AS lag`,
+/** A physical follower's bytes still to replay; null while it is not connected. */
+export async function physicalLag(client: pg.Client): Promise<number | null> {
+  const { rows } = await client.query<{ lag: string | null }>(
+    `SELECT greatest(0, pg_wal_lsn_diff(latest_end_lsn, pg_last_wal_replay_lsn())) AS lag
+       FROM pg_stat_wal_receiver WHERE status = 'streaming'`,
   );
-  const row = rows[0];
-  return { lag: row?.lag == null ? null : Number(row.lag), size: Number(row?.size ?? 0) };
+  return rows[0]?.lag == null ? null : Number(rows[0].lag);
+}
+
+/** Bytes of all databases of a cluster. */
+export async function sizeOf(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ size: string }>(
+    'SELECT sum(pg_database_size(oid)) AS size FROM pg_database',
+  );
+  return Number(rows[0]?.size ?? 0);
+}
+
+/** When the configuration that new sessions go by was read. */
+export async function loadedAt(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ at: string }>('SELECT pg_conf_load_time()::text AS at');
+  return rows[0]?.at ?? '';
 }

@@ -1,0 +1,144 @@
+import type pg from 'pg';
+import type { CopyProgress } from '../../../../postgresql/base-backup.js';
+import { formatLsn, parseLsn } from '../../../../postgresql/lsn.js';
+import { atRemote, type RemoteSession } from '../../../../postgresql/remote.js';
+import { messageOf } from '../../../../shared/errors.js';
+import { newSecret } from '../../../../shared/ids.js';
+import { until } from '../../../../shared/until.js';
+import type { Link } from '../link.js';
+import { dropForeignGrants } from '../queries.js';
+import type { LogicalEndpoint } from '../record.js';
+import type { Server } from '../server.js';
+import { connectionInfo } from '../settings.js';
+import { carry } from './carry.js';
+import { copyDatabases } from './copy.js';
+import { databasesOf, slotName } from './names.js';
+import { grantFormerPrimary, inEveryDatabase } from './primary.js';
+import { appliedPosition, subscribe, unsubscribe } from './subscription.js';
+import { restoreTriggers, silenceTriggers } from './triggers.js';
+
+/** How long a primary that may be gone is asked for what streams do not carry, in milliseconds. */
+const lastCarryPatience = 30_000;
+
+/** A follower of its own making, such as of another major, that is kept like its primary by rows. */
+export class LogicalLink implements Link {
+  readonly #server: Server;
+  readonly #endpoint: LogicalEndpoint;
+
+  constructor(server: Server, endpoint: LogicalEndpoint) {
+    this.#server = server;
+    this.#endpoint = endpoint;
+  }
+
+  async copy(onProgress: (progress: CopyProgress) => void, signal: AbortSignal): Promise<void> {
+    const { cluster } = this.#server;
+    await cluster.wipe();
+    await cluster.initialise();
+    await this.#server.start(signal);
+    await copyDatabases(this.#server, this.#endpoint, onProgress, signal);
+    await this.#subscribe();
+    // Until here nothing had to survive a crash.
+    await cluster.stop(signal);
+    await cluster.sync();
+    signal.throwIfAborted();
+    await this.#server.write({
+      following: { endpoint: this.#endpoint, copied: true, carried: false },
+    });
+    await this.#server.start(signal);
+  }
+
+  async lag(): Promise<number | null> {
+    const applied = await this.#server.query(appliedPosition);
+    if (applied === 0n) return null;
+    const { lag } = await this.#atPrimary('postgres', async (client) => {
+      const { rows } = await client.query<{ lag: string }>(
+        'SELECT greatest(0, pg_wal_lsn_diff(pg_current_wal_flush_lsn(), $1)) AS lag',
+        [formatLsn(applied)],
+      );
+      return { lag: Number(rows[0]?.lag ?? 0) };
+    });
+    return lag;
+  }
+
+  /** When the rows are there, what streams do not carry is brought along: final if the primary is fenced. */
+  async waitFor(position: string, timeout: number): Promise<void> {
+    const wanted = parseLsn(position);
+    const signal = AbortSignal.timeout(Math.max(1, timeout));
+    await this.#server.query(
+      (client) =>
+        until(async () => (await appliedPosition(client)) >= wanted, {
+          timeout,
+          every: 5,
+          what: `the follower to apply ${position}`,
+        }),
+      { signal },
+    );
+    await this.#carry(signal);
+  }
+
+  async promote(signal?: AbortSignal): Promise<void> {
+    const { record } = this.#server;
+    if (!record.following?.carried) {
+      // Nobody waited for a position: it is to stand alone with what there is.
+      await this.#carry(AbortSignal.timeout(lastCarryPatience)).catch((error) =>
+        this.#server.logger.warn(
+          { err: messageOf(error) },
+          'promoted without what streams do not carry',
+        ),
+      );
+    }
+    const { follower, slot: name } = this.#endpoint;
+    const grant = record.grants.find((one) => one.follower === follower) ?? {
+      ...{ follower, name, password: newSecret(), link: 'logical' as const },
+    };
+    await this.#server.write({ grants: [grant] });
+    await this.#server.insist(async () => undefined, signal);
+    await inEveryDatabase(this.#server, unsubscribe);
+    await inEveryDatabase(this.#server, restoreTriggers);
+    // From here on, before anybody else can write, everything is kept for the former primary.
+    await grantFormerPrimary(this.#server, grant);
+    signal?.throwIfAborted();
+    await this.#server.write({ role: 'primary', following: null });
+    await this.#server.reconfigure();
+  }
+
+  async followBack(): Promise<void> {
+    await this.#server.run();
+    await this.#server.reconfigure();
+    await this.#server.query((client) => dropForeignGrants(client, []));
+    await this.#subscribe();
+  }
+
+  async #subscribe(): Promise<void> {
+    const there = await this.#atPrimary('postgres', databasesOf);
+    await inEveryDatabase(this.#server, async (client, { name }) => {
+      const original = there.find((one) => one.name === name);
+      if (!original) throw new Error(`The primary has no database ${name}.`);
+      await silenceTriggers(client);
+      await subscribe(client, {
+        connection: connectionInfo(this.#endpoint, { dbname: name }),
+        slot: slotName(this.#endpoint.slot, original),
+      });
+    });
+  }
+
+  async #carry(signal: AbortSignal): Promise<void> {
+    for (const { name: database } of await this.#server.query(databasesOf, { signal })) {
+      await this.#atPrimary(
+        database,
+        (primary) => this.#server.query((client) => carry(primary, client), { database, signal }),
+        { signal },
+      );
+    }
+    const { following } = this.#server.record;
+    if (following) await this.#server.write({ following: { ...following, carried: true } });
+  }
+
+  #atPrimary<T>(
+    database: string,
+    use: (client: pg.Client) => Promise<T>,
+    how: Omit<RemoteSession, 'database'> = {},
+  ): Promise<T> {
+    return atRemote(this.#endpoint, use, { database, ...how });
+  }
+}

@@ -1,0 +1,76 @@
+import type pg from 'pg';
+import type { Binaries } from '../../../../postgresql/binaries.js';
+import { superuser } from '../../../../postgresql/cluster.js';
+import type { Server } from '../server.js';
+import { asOurselves, type Named, schema } from './names.js';
+
+/** The parts that a schema travels in: what rows need to be there, and what needs the rows. */
+type Part = 'roles' | 'before' | 'after';
+
+/** Has `pg_dump` write down what is to be made elsewhere, where followers can read it; once. */
+export async function keepScripts(
+  client: pg.Client,
+  server: Server,
+  dumper: Binaries,
+  { name }: Named,
+): Promise<void> {
+  await asOurselves(client);
+  const known = await client.query(`SELECT FROM ${schema}.script`);
+  if (known.rowCount !== 0) return;
+  const { cluster, record } = server;
+  const login = ['-p', String(record.port), '-U', superuser];
+  const quoted = name.replaceAll(/['\\]/g, '\\$&');
+  const dump = (section: string) =>
+    cluster.output(dumper, 'pg_dump', [
+      ...[...login, '-d', `dbname='${quoted}'`, '--create', `--section=${section}`],
+      ...['--no-tablespaces', '--no-subscriptions'],
+    ]);
+  const parts: Record<Part, string> = {
+    roles: await cluster.output(dumper, 'pg_dumpall', [...login, '-l', name, '--roles-only']),
+    before: await dump('pre-data'),
+    after: await dump('post-data'),
+  };
+  await client.query(`INSERT INTO ${schema}.script SELECT * FROM unnest($1::text[], $2::text[])`, [
+    Object.keys(parts),
+    Object.values(parts),
+  ]);
+}
+
+/** @throws when the primary had no programs to write it down with */
+export async function readScript(primary: pg.Client, part: Part): Promise<string> {
+  const { rows } = await primary.query<{ sql: string }>(
+    `SELECT sql FROM ${schema}.script WHERE part = $1`,
+    [part],
+  );
+  if (!rows[0]) {
+    throw new Error(
+      'The primary has no pg_dump of its version, so that it cannot be copied by rows.',
+    );
+  }
+  return withoutCommands(rows[0].sql);
+}
+
+/** A script that makes a database: the statement that cannot be within a transaction, and the rest. */
+export function splitCreation(script: string): { creation: string | null; rest: string } {
+  const creation = /^CREATE DATABASE .*;$/m.exec(script);
+  const connected = /^\\connect .*$/m.exec(script);
+  if (!creation || !connected) return { creation: null, rest: script };
+  const between = script.slice(creation.index + creation[0].length, connected.index);
+  return {
+    creation: creation[0],
+    rest: between + script.slice(connected.index + connected[0].length),
+  };
+}
+
+/** Roles but ours, which every cluster has. */
+export function withoutSuperuser(script: string): string {
+  const own = new RegExp(`^(CREATE|ALTER) ROLE ${superuser}[ ;].*$`, 'gm');
+  return script.replaceAll(own, '');
+}
+
+/** `psql` is to be told by these lines when to trust a script; they hold a key, so that data cannot be taken for them. */
+function withoutCommands(script: string): string {
+  const key = /^\\restrict (\w+)$/m.exec(script)?.[1];
+  if (key === undefined) return script;
+  return script.replaceAll(new RegExp(`^\\\\(un)?restrict ${key}$`, 'gm'), '');
+}
