@@ -7,6 +7,7 @@ import { afterEach } from 'vitest';
 import { Databases } from '../../../src/agent/databases/databases.js';
 import { Postgresql } from '../../../src/agent/databases/postgresql/postgresql.js';
 import { findBinaries } from '../../../src/postgresql/binaries.js';
+import { Cluster } from '../../../src/postgresql/cluster.js';
 import { newId } from '../../../src/shared/ids.js';
 import {
   identify,
@@ -60,6 +61,15 @@ export class TestRegion {
     await client.connect();
     cleanUp.push(() => client.end());
     return client;
+  }
+
+  /** Lends a superuser's session in the app's database. */
+  async asSuperuser<T>(database: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
+    const { port, pathname } = new URL(this.databases.variables(database)['DATABASE_URL'] ?? '');
+    const [binaries] = majors;
+    if (!binaries) throw new Error('There is no PostgreSQL.');
+    const cluster = new Cluster(join(this.dir, database), binaries);
+    return cluster.asSuperuser(Number(port), use, { database: pathname.slice(1) });
   }
 
   async kill(database: string): Promise<void> {

@@ -42,5 +42,6 @@ export class Copying {
 
 /** The classes of SQLSTATE that trying again does not change: wrong credentials, features, syntax. */
 export function isRefusedForGood(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && /^(28|0A|42)/.test(error.code ?? '');
+  if (error instanceof pg.DatabaseError) return /^(28|0A|42)/.test(error.code ?? '');
+  return error instanceof Error && error.cause !== undefined && isRefusedForGood(error.cause);
 }

@@ -9,7 +9,7 @@ import { Copying } from './copying.js';
 import { inspectCluster } from './inspect.js';
 import type { Link } from './link.js';
 import { LogicalLink } from './logical/link.js';
-import { fenceLogically, grantLogically, releaseAll } from './logical/primary.js';
+import { fenceLogically, grantLogically, revokeLogically } from './logical/primary.js';
 import { fencePhysically, PhysicalLink } from './physical.js';
 import { linkBetween, platformOf, platform as platformSchema } from './platform.js';
 import {
@@ -24,6 +24,7 @@ import {
   type Endpoint,
   endpoint as endpointSchema,
   fenceOf,
+  type Grant,
 } from './record.js';
 import { type DatabaseHost, Server } from './server.js';
 
@@ -114,8 +115,7 @@ export class PostgresqlDatabase implements Database {
       const others = grants.filter((one) => one.follower !== follower);
       await this.#server.write({ grants: [...others, grant] });
     }
-    const names = this.#record.grants.map(({ name }) => name);
-    await this.#server.insist((client) => dropForeignGrants(client, names));
+    await this.#dropAllGrantsBut(this.#record.grants);
     if (link === 'physical') await this.#server.insist((client) => createGrant(client, grant));
     else await grantLogically(this.#server, grant, theirs);
     await this.#server.reconfigure();
@@ -135,12 +135,7 @@ export class PostgresqlDatabase implements Database {
   async revokeFollow(follower: string): Promise<void> {
     const grants = this.#record.grants.filter((one) => one.follower !== follower);
     if (this.#record.role === 'primary' && !this.#record.fenced) {
-      if (!grants.some(({ link }) => link === 'logical')) {
-        await this.#server.insist(() => releaseAll(this.#server));
-      }
-      // The follower's role and slot, and roles that came along from a former primary.
-      const kept = grants.map(({ name }) => name);
-      await this.#server.insist((client) => dropForeignGrants(client, kept));
+      await this.#dropAllGrantsBut(grants);
     }
     await this.#server.write({ grants });
     if (await this.#server.cluster.exists()) await this.#server.reconfigure();
@@ -266,6 +261,14 @@ export class PostgresqlDatabase implements Database {
   async standDown(): Promise<void> {
     await this.#server.write({ role: 'empty', following: null, fenced: false, grants: [] });
     await this.#empty();
+  }
+
+  /** The roles and slots of followers, also such as came along from a former primary. */
+  async #dropAllGrantsBut(grants: readonly Grant[]): Promise<void> {
+    const names = (some: readonly Grant[]) => some.map(({ name }) => name);
+    const byRows = names(grants.filter(({ link }) => link === 'logical'));
+    await this.#server.insist(() => revokeLogically(this.#server, byRows));
+    await this.#server.insist((client) => dropForeignGrants(client, names(grants)));
   }
 
   #link(endpoint: Endpoint): Link {

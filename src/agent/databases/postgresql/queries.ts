@@ -57,8 +57,8 @@ export async function createGrant(
   );
 }
 
-/** Ends the follower's sessions, and takes away its slots and role. */
-async function dropGrant(client: pg.Client, name: string): Promise<void> {
+/** Ends the sessions of a follower's role, and takes away the slots that are named after it. */
+async function dropSlots(client: pg.Client, name: string): Promise<void> {
   await until(
     async () => {
       await client.query(
@@ -73,20 +73,35 @@ async function dropGrant(client: pg.Client, name: string): Promise<void> {
       for (const { slot_name } of rows) {
         await client.query('SELECT pg_drop_replication_slot($1)', [slot_name]);
       }
-      await client.query(`DROP ROLE IF EXISTS ${client.escapeIdentifier(name)}`);
       return true;
     },
     { timeout: 30_000, what: `the sessions of ${name} to end` },
   );
 }
 
-/** Takes away all grants but those named: what was promoted still has the roles of its former primary's followers. */
-export async function dropForeignGrants(client: pg.Client, own: readonly string[]): Promise<void> {
+/**
+ * The roles of followers but those named: what was promoted still has those of its former
+ * primary's followers.
+ */
+export async function foreignGrants(client: pg.Client, own: readonly string[]): Promise<string[]> {
   const { rows } = await client.query<{ rolname: string }>(
     'SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1) AND rolname <> ALL ($2)',
     [followerPrefix, own],
   );
-  for (const { rolname } of rows) await dropGrant(client, rolname);
+  return rows.map(({ rolname }) => rolname);
+}
+
+/** Takes away all slots of followers. */
+export async function dropAllSlots(client: pg.Client): Promise<void> {
+  for (const name of await foreignGrants(client, [])) await dropSlots(client, name);
+}
+
+/** Takes away all grants but those named, which must have no rights of their own to anything. */
+export async function dropForeignGrants(client: pg.Client, own: readonly string[]): Promise<void> {
+  for (const name of await foreignGrants(client, own)) {
+    await dropSlots(client, name);
+    await client.query(`DROP ROLE IF EXISTS ${client.escapeIdentifier(name)}`);
+  }
 }
 
 /** Whether every one of these followers has a session and has caught up. */

@@ -5,7 +5,7 @@ import type { LogicalEndpoint } from '../record.js';
 import type { Server } from '../server.js';
 import { carryLargeObjects } from './large-objects.js';
 import { asOurselves, databasesOf, type Named, slotName } from './names.js';
-import { readScript, splitCreation, withoutSuperuser } from './scripts.js';
+import { readScript, runScript, splitCreation, withoutSuperuser } from './scripts.js';
 import { createSlot } from './slot.js';
 import { copyTable, speakPlainly, type Table, tablesToCopy } from './tables.js';
 
@@ -67,13 +67,13 @@ async function copyDatabase(copy: Copy, { withRoles }: { withRoles: boolean }): 
   const { roles, before, after, tables } = await atSnapshot(copy, async (primary) => ({
     roles: withoutSuperuser(await readScript(primary, 'roles')),
     before: splitCreation(await readScript(primary, 'before')),
-    after: splitCreation(await readScript(primary, 'after')),
+    after: await readScript(primary, 'after'),
     tables: await tablesToCopy(primary),
   }));
   await server.query(
     async (client) => {
       await asOurselves(client);
-      if (withRoles) await client.query(roles);
+      if (withRoles) await runScript(client, roles);
       if (before.creation) await client.query(before.creation);
     },
     { signal },
@@ -82,7 +82,7 @@ async function copyDatabase(copy: Copy, { withRoles }: { withRoles: boolean }): 
     server.query(
       async (client) => {
         await asOurselves(client);
-        await client.query(sql);
+        await runScript(client, sql);
       },
       { database: database.name, signal },
     );
@@ -94,7 +94,7 @@ async function copyDatabase(copy: Copy, { withRoles }: { withRoles: boolean }): 
       signal,
     }),
   );
-  await run(after.rest);
+  await run(after);
   await run('ANALYZE');
 }
 

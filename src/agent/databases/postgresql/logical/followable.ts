@@ -49,7 +49,7 @@ const definitions = `
     END IF;
   END $$;
 
-  CREATE FUNCTION ${schema}.large_objects() RETURNS TABLE (id oid, owner text, acl text, digest text)
+  CREATE FUNCTION ${schema}.large_objects() RETURNS TABLE (id oid, owner text, acl text, comment text, digest text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ ${largeObjectsQuery} $$;
 
   CREATE FUNCTION ${schema}.large_object_pages(oid) RETURNS TABLE (page int, data bytea)

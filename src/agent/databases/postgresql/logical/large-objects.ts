@@ -4,6 +4,7 @@ import { schema } from './names.js';
 /** Every large object, with what tells whether another server has the same. For a superuser. */
 export const largeObjectsQuery = `
   SELECT m.oid AS id, pg_get_userbyid(m.lomowner)::text AS owner, coalesce(m.lomacl::text, '') AS acl,
+         coalesce(obj_description(m.oid, 'pg_largeobject'), '') AS comment,
          (SELECT coalesce(md5(string_agg(p.pageno || md5(p.data), ' ' ORDER BY p.pageno)), '')
             FROM pg_largeobject p WHERE p.loid = m.oid) AS digest
     FROM pg_largeobject_metadata m`;
@@ -12,6 +13,7 @@ interface LargeObject {
   readonly id: number;
   readonly owner: string;
   readonly acl: string;
+  readonly comment: string;
   readonly digest: string;
 }
 
@@ -32,8 +34,8 @@ export async function carryLargeObjects(primary: pg.Client, follower: pg.Client)
     if (before?.digest !== one.digest) {
       if (before) await follower.query('SELECT lo_unlink($1)', [one.id]);
       await copyOne(primary, follower, one.id);
-    } else if (before.owner === one.owner && before.acl === one.acl) continue;
-    await setRights(follower, one);
+    } else if (JSON.stringify(before) === JSON.stringify(one)) continue;
+    await describeOne(follower, one);
   }
 }
 
@@ -55,9 +57,13 @@ async function copyOne(primary: pg.Client, follower: pg.Client, id: number): Pro
   }
 }
 
-/** Owner and rights; the latter as the catalog has them, whose form is the same in every version. */
-async function setRights(follower: pg.Client, { id, owner, acl }: LargeObject): Promise<void> {
+/** Owner, comment and rights; the latter as the catalogue has them, whose form is the same in every version. */
+async function describeOne(
+  follower: pg.Client,
+  { id, owner, acl, comment }: LargeObject,
+): Promise<void> {
   await follower.query(`ALTER LARGE OBJECT ${id} OWNER TO ${follower.escapeIdentifier(owner)}`);
+  await follower.query(`COMMENT ON LARGE OBJECT ${id} IS ${follower.escapeLiteral(comment)}`);
   await follower.query(
     `UPDATE pg_largeobject_metadata SET lomacl = nullif($2, '')::aclitem[] WHERE oid = $1`,
     [id, acl],

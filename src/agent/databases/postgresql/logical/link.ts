@@ -6,7 +6,7 @@ import { messageOf } from '../../../../shared/errors.js';
 import { newSecret } from '../../../../shared/ids.js';
 import { until } from '../../../../shared/until.js';
 import type { Link } from '../link.js';
-import { dropForeignGrants } from '../queries.js';
+import { dropAllSlots } from '../queries.js';
 import type { LogicalEndpoint } from '../record.js';
 import type { Server } from '../server.js';
 import { connectionInfo } from '../settings.js';
@@ -105,7 +105,7 @@ export class LogicalLink implements Link {
   async followBack(): Promise<void> {
     await this.#server.run();
     await this.#server.reconfigure();
-    await this.#server.query((client) => dropForeignGrants(client, []));
+    await this.#server.query(dropAllSlots);
     await this.#subscribe();
   }
 

@@ -1,10 +1,10 @@
 import type pg from 'pg';
 import { dumperFor, type Platform } from '../platform.js';
-import { grantRole } from '../queries.js';
+import { foreignGrants, grantRole } from '../queries.js';
 import type { Grant } from '../record.js';
 import type { Server } from '../server.js';
 import { makeFollowable, release } from './followable.js';
-import { databasesOf, type Named, slotName } from './names.js';
+import { asOurselves, databasesOf, type Named, slotName } from './names.js';
 import { keepScripts } from './scripts.js';
 import { ensureSlot } from './slot.js';
 
@@ -42,9 +42,16 @@ export async function grantFormerPrimary(
   });
 }
 
-/** Takes away what {@link grantLogically} made in every database, as nobody follows any more. */
-export async function releaseAll(server: Server): Promise<void> {
-  await inEveryDatabase(server, release);
+/** Takes away what {@link grantLogically} gave to all followers but those named; the last of them leaves nothing. */
+export async function revokeLogically(server: Server, kept: readonly string[]): Promise<void> {
+  const revoked = await server.query((client) => foreignGrants(client, kept));
+  await inEveryDatabase(server, async (client) => {
+    await asOurselves(client);
+    for (const name of revoked) {
+      await client.query(`DROP OWNED BY ${client.escapeIdentifier(name)}`);
+    }
+    if (kept.length === 0) await release(client);
+  });
 }
 
 /**

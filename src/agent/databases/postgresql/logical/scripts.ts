@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import pg from 'pg';
 import type { Binaries } from '../../../../postgresql/binaries.js';
 import { superuser } from '../../../../postgresql/cluster.js';
 import type { Server } from '../server.js';
@@ -20,14 +20,14 @@ export async function keepScripts(
   const { cluster, record } = server;
   const login = ['-p', String(record.port), '-U', superuser];
   const quoted = name.replaceAll(/['\\]/g, '\\$&');
-  const dump = (section: string) =>
+  const dump = (section: string, ...more: string[]) =>
     cluster.output(dumper, 'pg_dump', [
-      ...[...login, '-d', `dbname='${quoted}'`, '--create', `--section=${section}`],
+      ...[...login, '-d', `dbname='${quoted}'`, ...more, `--section=${section}`],
       ...['--no-tablespaces', '--no-subscriptions'],
     ]);
   const parts: Record<Part, string> = {
     roles: await cluster.output(dumper, 'pg_dumpall', [...login, '-l', name, '--roles-only']),
-    before: await dump('pre-data'),
+    before: await dump('pre-data', '--create'),
     after: await dump('post-data'),
   };
   await client.query(`INSERT INTO ${schema}.script SELECT * FROM unnest($1::text[], $2::text[])`, [
@@ -50,16 +50,31 @@ export async function readScript(primary: pg.Client, part: Part): Promise<string
   return withoutCommands(rows[0].sql);
 }
 
-/** A script that makes a database: the statement that cannot be within a transaction, and the rest. */
+/** @throws with the line that the server did not take */
+export async function runScript(client: pg.Client, script: string): Promise<void> {
+  try {
+    await client.query(script);
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError)) throw error;
+    const at = Number(error.position ?? 1) - 1;
+    const line = script.slice(script.lastIndexOf('\n', at) + 1).split('\n', 1)[0];
+    throw new Error(
+      `The follower's version does not take over the schema: ${error.message}, at "${line}".`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * A script that makes a database: the statement that cannot be within a transaction, and the rest,
+ * which is for a session in it. A script may say twice that it is: settings want a new session.
+ */
 export function splitCreation(script: string): { creation: string | null; rest: string } {
-  const creation = /^CREATE DATABASE .*;$/m.exec(script);
-  const connected = /^\\connect .*$/m.exec(script);
-  if (!creation || !connected) return { creation: null, rest: script };
-  const between = script.slice(creation.index + creation[0].length, connected.index);
-  return {
-    creation: creation[0],
-    rest: between + script.slice(connected.index + connected[0].length),
-  };
+  const creation = /^CREATE DATABASE .*;$/m.exec(script)?.[0];
+  const connect = /^\\connect .*$/m.exec(script)?.[0];
+  if (creation === undefined || connect === undefined) return { creation: null, rest: script };
+  const rest = [creation, connect, connect].reduce((text, line) => text.replace(line, ''), script);
+  return { creation, rest };
 }
 
 /** Roles but ours, which every cluster has. */
