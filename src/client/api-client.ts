@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { type PlanJson, planShape } from '../api/region-migrations/plan-shape.js';
 import { type MigrationJson, migrationShape } from '../api/region-migrations/presenter.js';
 import { type ReportJson, reportShape } from '../api/region-migrations/switch-shape.js';
-import type { PhaseName } from '../migration/migration.js';
+import type { PhaseName, Upgrade } from '../migration/migration.js';
 import { messageOf } from '../shared/errors.js';
 
 /** What the API refused, in its own words. */
@@ -164,13 +164,23 @@ export class ApiClient {
     return this.get(`/apps/${app}/region_migrations/${id}`, migrationShape);
   }
 
-  createMigration(app: string, destination: string, newName = ''): Promise<MigrationJson> {
-    const migration = { destination, dst_app_name: newName };
+  createMigration(
+    app: string,
+    destination: string,
+    newName = '',
+    upgrade: Upgrade = {},
+  ): Promise<MigrationJson> {
+    const migration = { destination, dst_app_name: newName, upgrade };
     return this.post(`/apps/${app}/region_migrations`, { migration }, migrationShape);
   }
 
-  planMigration(app: string, destination: string, newName = ''): Promise<PlanJson> {
-    const migration = { destination, dst_app_name: newName };
+  planMigration(
+    app: string,
+    destination: string,
+    newName = '',
+    upgrade: Upgrade = {},
+  ): Promise<PlanJson> {
+    const migration = { destination, dst_app_name: newName, upgrade };
     return this.post(`/apps/${app}/region_migrations/plan`, { migration }, planShape);
   }
 

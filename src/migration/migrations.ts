@@ -1,5 +1,5 @@
 import type { App, User } from '../region/model.js';
-import type { Migration, PhaseName, StepRecord, StepStatus } from './migration.js';
+import type { Migration, PhaseName, StepRecord, StepStatus, Upgrade } from './migration.js';
 import type { Traffic } from './switch/record.js';
 
 /** What is asked for when a migration is created. */
@@ -11,6 +11,8 @@ export interface NewMigration {
   readonly destination: string;
   /** Null for the same as in the source. */
   readonly dstAppName: string | null;
+  /** Versions that addons are to have in the destination, by product; others keep theirs. */
+  readonly upgrade: Upgrade;
   /** Under which its client may repeat the request; null for one that is not repeated. */
   readonly idempotencyKey: string | null;
 }

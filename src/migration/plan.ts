@@ -61,10 +61,10 @@ const data: StepRecord = {
   ...{ id: randomUUID(), phase: 'data', name: '', status: 'done', logs: null, progress: null },
 };
 
-function imagined({ app, source, destination, dstAppName }: NewMigration): Migration {
+function imagined({ app, source, destination, dstAppName, upgrade }: NewMigration): Migration {
   return {
     ...{ id: randomUUID(), appId: app.id, srcAppName: app.name, newAppId: null },
-    ...{ source, destination, dstAppName: dstAppName ?? app.name },
+    ...{ source, destination, dstAppName: dstAppName ?? app.name, upgrade },
     ...{ status: 'created', phase: null, failedPhase: null, steps: [] },
     ...{ wasStarted: null, holdUntil: null, promoting: false, switchedAt: null, switches: {} },
     ...{ windowClosesAt: null, rolledBackAt: null, completedAt: null, removeSource: false },

@@ -1,7 +1,7 @@
 import { type ColumnType, type Generated, type Kysely, sql } from 'kysely';
 import type { EventTables } from '../events/schema.js';
 import type { User } from '../region/model.js';
-import type { PhaseName, Progress, Status, StepStatus } from './migration.js';
+import type { PhaseName, Progress, Status, StepStatus, Upgrade } from './migration.js';
 import type { Switches, Switching, TrafficSecond } from './switch/record.js';
 
 type CreationTime = ColumnType<Date, never, never>;
@@ -16,6 +16,7 @@ export interface MigrationTables extends EventTables {
     new_app_id: string | null;
     source: string;
     destination: string;
+    upgrade: ColumnType<Upgrade, string, never>;
     status: Status;
     phase: PhaseName | null;
     failed_phase: PhaseName | null;
@@ -146,6 +147,7 @@ export async function createMigrationTables(db: Kysely<MigrationTables>): Promis
         ADD COLUMN IF NOT EXISTS rolled_back_at timestamptz,
         ADD COLUMN IF NOT EXISTS completed_at timestamptz,
         ADD COLUMN IF NOT EXISTS remove_source boolean NOT NULL DEFAULT false,
+        ADD COLUMN IF NOT EXISTS upgrade jsonb NOT NULL DEFAULT '{}',
         ADD COLUMN IF NOT EXISTS switches jsonb NOT NULL DEFAULT '{}',
         DROP COLUMN IF EXISTS switch`.execute(tx);
     await sql`DROP INDEX IF EXISTS one_open_migration_per_app`.execute(tx);

@@ -74,6 +74,7 @@ export class MigrationStore {
           dst_app_name: dstAppName,
           source: wanted.source,
           destination: wanted.destination,
+          upgrade: JSON.stringify(wanted.upgrade),
           status: 'created',
           created_by: JSON.stringify(wanted.user),
           // Its preflight begins at once, and clients decode a date from the first answer on.
@@ -512,8 +513,11 @@ function endOf(row: MigrationRow): NewEvent {
 
 const runRequest = (id: string, phase: PhaseName) => `run ${phase} of ${id}`;
 
-const createRequest = ({ app, destination, dstAppName }: NewMigration) =>
-  `create on ${destination} as ${dstAppName ?? app.id}`;
+const createRequest = ({ app, destination, dstAppName, upgrade }: NewMigration) => {
+  const versions = Object.entries(upgrade).sort();
+  const upgraded = versions.map(([product, version]) => ` with ${product} ${version}`).join('');
+  return `create on ${destination} as ${dstAppName ?? app.id}${upgraded}`;
+};
 
 /**
  * The migration that a request made before under the same key is about; null when none was.
@@ -564,6 +568,7 @@ function toMigration(row: MigrationRow, steps: readonly StepRow[]): Migration & 
     newAppId: row.new_app_id,
     source: row.source,
     destination: row.destination,
+    upgrade: row.upgrade,
     status: row.status,
     phase: row.phase,
     failedPhase: row.failed_phase,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Upgrade } from '../../migration/migration.js';
 import { Refusal } from '../../shared/errors.js';
 import { requireShallow } from '../json.js';
 
@@ -7,13 +8,22 @@ export interface CreateRequest {
   readonly destination: string;
   /** Empty: the same as the source's. */
   readonly dstAppName: string;
+  /** Versions that addons are to have in the destination, by product. */
+  readonly upgrade: Upgrade;
   readonly isDocumentedForm: boolean;
 }
 
 /** The body that real clients send. */
 export const createBody = z
   .object({
-    migration: z.object({ destination: z.string(), dst_app_name: z.string().optional() }),
+    migration: z.object({
+      destination: z.string(),
+      dst_app_name: z.string().optional(),
+      upgrade: z
+        .record(z.string().max(50), z.string().max(50))
+        .optional()
+        .describe('Major versions that addons are to have in the destination, by product'),
+    }),
   })
   .meta({ examples: [{ migration: { destination: 'osc-secnum-fr1' } }] });
 
@@ -29,13 +39,15 @@ const hint =
  */
 export function readCreateRequest(text: string): CreateRequest {
   const destination = documentedForm.exec(text)?.[1];
-  if (destination !== undefined) return { destination, dstAppName: '', isDocumentedForm: true };
+  if (destination !== undefined)
+    return { destination, dstAppName: '', upgrade: {}, isDocumentedForm: true };
   const { success, data } = createBody.safeParse(parse(text));
   if (!success) throw new Refusal('bad-request', `The body is not a migration. ${hint}`);
   const { migration } = data;
   return {
     destination: migration.destination,
     dstAppName: migration.dst_app_name ?? '',
+    upgrade: migration.upgrade ?? {},
     isDocumentedForm: false,
   };
 }

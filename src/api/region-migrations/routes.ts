@@ -119,9 +119,9 @@ function createRoutes(context: ApiContext): FastifyPluginAsyncZod {
     const wantedBy = async (request: CreateAsking, idempotencyKey: string | null) => {
       const { app, region } = await fullAppOf(context, request);
       const wanted = readCreateRequest(typeof request.body === 'string' ? request.body : '');
-      const { destination, dstAppName, isDocumentedForm } = wanted;
+      const { destination, dstAppName, upgrade, isDocumentedForm } = wanted;
       const user = userOf(request);
-      const where = { source: region.name, destination, dstAppName: dstAppName || null };
+      const where = { source: region.name, destination, dstAppName: dstAppName || null, upgrade };
       return { migration: { app, user, ...where, idempotencyKey }, isDocumentedForm };
     };
     app.post(

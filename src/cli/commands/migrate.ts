@@ -1,13 +1,16 @@
 import { Command } from 'commander';
 import { logLines, stepLine } from '../../client/step-lines.js';
 import { journey } from '../../client/watch-phase.js';
+import type { Upgrade } from '../../migration/migration.js';
 import { ask, needAnswers } from '../ask.js';
+import { upgradeOption } from '../read-upgrade.js';
 import { action, type Session } from '../session.js';
 import { summary, watch } from '../watch.js';
 
 interface Options {
   readonly to: string;
   readonly newName?: string;
+  readonly upgrade?: Upgrade;
   readonly yes?: boolean;
   readonly dryRun?: boolean;
 }
@@ -16,14 +19,16 @@ export const migrate = new Command('migrate')
   .description('move the application to another region: all phases, asking before each')
   .requiredOption('--to <region>', 'the destination')
   .option('--new-name <name>', 'another name in the destination')
+  .option(...upgradeOption)
   .option('--yes', 'do not ask')
   .option('--dry-run', 'only look, and tell what would be done')
   .action(
-    action(async (session, { to, newName, yes = false, dryRun }: Options) => {
-      if (dryRun) return showPlan(session, to, newName);
+    action(async (session, options: Options) => {
+      const { to, newName, upgrade, yes = false, dryRun } = options;
+      if (dryRun) return showPlan(session, options);
       if (!yes) needAnswers();
       const { client } = session;
-      const { id } = await client.createMigration(session.app(), to, newName);
+      const { id } = await client.createMigration(session.app(), to, newName, upgrade);
       for (const { phase, title } of journey) {
         if (phase !== 'preflight') {
           if (!yes && !(await ask(`Go on with ${phase}?`))) {
@@ -41,8 +46,8 @@ export const migrate = new Command('migrate')
   );
 
 /** @throws when the migration is not possible as things are */
-async function showPlan(session: Session, to: string, newName?: string): Promise<void> {
-  const plan = await session.client.planMigration(session.app(), to, newName);
+async function showPlan(session: Session, { to, newName, upgrade }: Options): Promise<void> {
+  const plan = await session.client.planMigration(session.app(), to, newName, upgrade);
   const lines = journey.flatMap(({ phase, title }) => [
     title,
     ...(plan.phases.find((one) => one.phase === phase)?.steps ?? []).flatMap((step) =>

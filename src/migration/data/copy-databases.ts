@@ -6,13 +6,14 @@ import { there } from '../switch/way.js';
 /** Every database becomes followed by its twin, all side by side, while the app stays up. */
 export const copyDatabases: Step = {
   title: 'Copy the databases and keep them following',
-  async foresee({ sourceApp, source }) {
+  async foresee({ sourceApp, source, migration }) {
     const { addons } = await sourceApp();
     const all = await Promise.all(addons.map(({ id }) => source.inspect({ database: id })));
-    return all.map(
-      ({ product, version, size }) =>
-        `${product} ${version}, ${bytes(size)}, while the app goes on; then it is followed.`,
-    );
+    return all.map(({ product, version, size }) => {
+      const { [product]: newer } = migration.upgrade;
+      const becomes = newer === undefined ? '' : ` to ${newer}`;
+      return `${product} ${version}${becomes}, ${bytes(size)}, while the app goes on; then it is followed.`;
+    });
   },
   run: (context) => keepFollowing(context, there),
 };

@@ -6,7 +6,7 @@ import { newSecret } from '../../../shared/ids.js';
 import { until } from '../../../shared/until.js';
 import type { Database } from '../product.js';
 import { Copying } from './copying.js';
-import { inspectCluster } from './inspect.js';
+import { inspectServer } from './inspect.js';
 import type { Link } from './link.js';
 import { LogicalLink } from './logical/link.js';
 import { fenceLogically, grantLogically, revokeLogically } from './logical/primary.js';
@@ -88,14 +88,12 @@ export class PostgresqlDatabase implements Database {
   }
 
   async inspect(to?: Record<string, unknown>): Promise<Inspection> {
-    const { role, fenced, major, login } = this.#record;
+    const { role, fenced, major } = this.#record;
     const own = await platformOf(this.#server.host.binaries);
     const found =
-      role === 'empty' || fenced
-        ? { version: major, size: 0, obstacles: [], unsuitable: [], remarks: [] }
-        : await this.#server.query((client) => inspectCluster(client), {
-            database: login.database,
-          });
+      role === 'primary' && !fenced
+        ? await inspectServer(this.#server, own, to ? platformSchema.parse(to) : own)
+        : { version: major, size: 0, obstacles: [], unsuitable: [], remarks: [] };
     return { product: 'postgresql', role, fenced, platform: own, ...found };
   }
 
