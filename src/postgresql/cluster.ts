@@ -42,6 +42,10 @@ export interface ClusterOptions {
 /** How a session is lent. */
 export interface SessionOptions {
   readonly database?: string;
+  /** Whose session it is; the superuser's, if not given. */
+  readonly user?: string;
+  /** Settings of the session, in words of the command line of `postgres`. */
+  readonly settings?: string;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -202,21 +206,22 @@ export class Cluster {
   }
 
   /**
-   * Lends a superuser's session. The data folder is named by a descriptor: socket paths must be short.
+   * Lends a session, of the superuser if no other is named. The data folder is named by a descriptor: socket paths must be short.
    * @throws when `signal` fires, also while the cluster does not answer
    */
-  async asSuperuser<T>(
+  async session<T>(
     port: number,
     use: (client: pg.Client) => Promise<T>,
-    { database = 'postgres', signal }: SessionOptions = {},
+    { database = 'postgres', user = superuser, settings, signal }: SessionOptions = {},
   ): Promise<T> {
     signal?.throwIfAborted();
     const folder = await open(this.data, 'r');
     const client = new pg.Client({
       host: `/proc/self/fd/${folder.fd}`,
       port,
-      user: superuser,
+      user,
       database,
+      ...(settings && { options: settings }),
       connectionTimeoutMillis: 10_000,
     });
     client.on('error', () => undefined); // the query under way rejects with it
@@ -236,7 +241,7 @@ export class Cluster {
   }
 
   /**
-   * What a client program prints, over the socket as {@link Cluster.asSuperuser}.
+   * What a client program prints, over the socket as {@link Cluster.session}.
    * @param binaries of the program, whose major may be another one
    * @throws with what it said, when it fails
    */

@@ -63,9 +63,9 @@ class Writer {
 
 const leftovers = `
   SELECT (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_subscription)
-       + (SELECT count(*) FROM pg_publication WHERE pubname = 'godwit') + (SELECT count(*) FROM pg_namespace WHERE nspname = 'godwit')
+       + (SELECT count(*) FROM pg_publication WHERE pubname = 'godwit_move') + (SELECT count(*) FROM pg_namespace WHERE nspname = 'godwit_move')
        + (SELECT count(*) FROM pg_event_trigger WHERE evtname LIKE 'godwit%')
-       + (SELECT count(*) FROM pg_roles WHERE rolname LIKE 'godwit\\_follow%') AS left`;
+       + (SELECT count(*) FROM pg_roles WHERE rolname LIKE 'godwit\\_%') AS left`;
 
 /** What a follower is told apart by, which is put back in the end. */
 const withoutIdentities = ({ relations, indexes, ...rest }: Record<string, string[]>) => ({

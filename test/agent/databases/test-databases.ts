@@ -69,7 +69,7 @@ export class TestRegion {
     const [binaries] = majors;
     if (!binaries) throw new Error('There is no PostgreSQL.');
     const cluster = new Cluster(join(this.dir, database), binaries);
-    return cluster.asSuperuser(Number(port), use, { database: pathname.slice(1) });
+    return cluster.session(Number(port), use, { database: pathname.slice(1) });
   }
 
   async kill(database: string): Promise<void> {

@@ -23,6 +23,9 @@ import {
 /** How long a database that crashes is started and asked again for a change, in milliseconds. */
 const comebackPatience = 60_000;
 
+/** Names mean what PostgreSQL itself calls so: nothing that an app made is called by mistake. */
+const plainNames = '-c search_path=pg_catalog,pg_temp';
+
 /** What a database runs with on its host. */
 export interface DatabaseHost {
   readonly binaries: Binaries;
@@ -121,7 +124,7 @@ export class Server {
 
   /** Lends a superuser's session. */
   query<T>(use: (client: pg.Client) => Promise<T>, how: SessionOptions = {}): Promise<T> {
-    return this.cluster.asSuperuser(this.#record.port, use, how);
+    return this.cluster.session(this.#record.port, use, { settings: plainNames, ...how });
   }
 
   async #prepareStart(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { HbaRule, Settings } from '../../../postgresql/configuration.js';
+import { writer } from './logical/writer.js';
 import { type DatabaseRecord, type Endpoint, fenceOf } from './record.js';
 
 /** Files of the data folder; PostgreSQL runs there, so plain names do. */
@@ -73,16 +74,18 @@ const whileCopying: Settings = {
 export function rulesOf(record: DatabaseRecord): HbaRule[] {
   const { role, fenced, following, grants } = record;
   const { database, user } = record.login;
-  const isOpen = role === 'primary' ? !fenced : following?.endpoint.link === 'physical';
-  const followers = grants.map(({ name, link }) => ({
-    // Followers log in over TLS only.
-    ...{ type: 'hostssl' as const, user: name, from: 'anywhere' as const },
-    database: link === 'physical' ? 'replication' : 'all',
-  }));
-  return [
-    ...(isOpen ? [{ type: 'host' as const, database, user, from: 'here' as const }] : []),
-    ...followers,
-  ];
+  const isByRows = following?.endpoint.link === 'logical';
+  const isOpen = role === 'primary' ? !fenced : !isByRows;
+  const app: HbaRule = { type: 'host', database, user, from: 'here' };
+  const ofRows: HbaRule = { type: 'local', database: 'all', user: writer, from: 'here' };
+  const followers = grants.map(
+    ({ name, link }): HbaRule => ({
+      // Followers log in over TLS only.
+      ...{ type: 'hostssl', user: name, from: 'anywhere' },
+      database: link === 'physical' ? 'replication' : 'all',
+    }),
+  );
+  return [...(isOpen ? [app] : []), ...(isByRows ? [ofRows] : []), ...followers];
 }
 
 /** The line of a password file (PostgreSQL documentation, "The Password File"), so that the catalog need not hold it. */

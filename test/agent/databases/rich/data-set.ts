@@ -122,7 +122,7 @@ export const changes = (round: number) => `
   CREATE TEMP TABLE scratch (id serial PRIMARY KEY, x int); INSERT INTO scratch (x) VALUES (1);
   ALTER TABLE scratch ADD COLUMN y int; DROP TABLE scratch`;
 
-const ours = `n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'godwit')`;
+const ours = `n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'godwit_move')`;
 const relations = `pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND ${ours}`;
 
 /** What a database consists of, in words that are the same in every version. */
@@ -150,7 +150,7 @@ const catalogue: Readonly<Record<string, string>> = {
   schemas: `SELECT nspname, pg_get_userbyid(nspowner), nspacl::text FROM pg_namespace n WHERE ${ours}`,
   extensions: `SELECT extname FROM pg_extension`,
   events: `SELECT evtname, evtevent, evtenabled FROM pg_event_trigger WHERE evtname NOT LIKE 'godwit%'`,
-  publications: `SELECT pubname, tablename FROM pg_publication_tables WHERE pubname <> 'godwit'`,
+  publications: `SELECT pubname, tablename FROM pg_publication_tables WHERE pubname <> 'godwit_move'`,
   roles: `SELECT rolname, rolcanlogin, rolconnlimit, rolvaliduntil::text, rolpassword FROM pg_authid WHERE rolname NOT LIKE 'pg\\_%' AND rolname NOT LIKE 'godwit%'`,
   members: `SELECT roleid::regrole, member::regrole, admin_option FROM pg_auth_members WHERE member::regrole::text NOT LIKE '%godwit%' AND roleid >= 16384`,
   settings: `SELECT datname, rolname, setconfig FROM pg_db_role_setting LEFT JOIN pg_database d ON d.oid = setdatabase LEFT JOIN pg_roles r ON r.oid = setrole`,

@@ -7,23 +7,29 @@ import { copyTable, speakPlainly, unloggedTables } from './tables.js';
 const sequencesAtOnce = 500;
 
 /**
- * Brings along what streams do not: values of sequences, large objects, rows of unlogged tables,
- * and materialised views that were refreshed. Final when the primary changes no more.
+ * Brings along what streams do not: values of sequences, large objects, and materialised views that
+ * were refreshed. Final when the primary changes no more.
  */
 export async function carry(primary: pg.Client, follower: pg.Client): Promise<void> {
   await asOurselves(follower);
   await speakPlainly(primary);
-  await speakPlainly(follower);
   await carrySequences(primary, follower);
   await carryLargeObjects(primary, follower);
-  for (const table of await unloggedTables(primary)) {
-    await copyTable(primary, follower, table, { freeze: false });
-  }
   const { rows } = await primary.query<{ relation: string }>(
     `SELECT relation FROM ${schema}.refreshed`,
   );
   for (const { relation } of rows) {
     await follower.query(`REFRESH MATERIALIZED VIEW ${relation}`);
+  }
+}
+
+/** Copies the rows of tables that no log tells of. @param follower a session of the writer's */
+export async function carryUnlogged(primary: pg.Client, follower: pg.Client): Promise<void> {
+  await asOurselves(follower);
+  await speakPlainly(primary);
+  await speakPlainly(follower);
+  for (const table of await unloggedTables(primary)) {
+    await copyTable(primary, follower, table, { freeze: false });
   }
 }
 

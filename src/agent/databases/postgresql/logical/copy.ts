@@ -8,6 +8,7 @@ import { asOurselves, databasesOf, type Named, slotName } from './names.js';
 import { readScript, runScript, splitCreation, withoutSuperuser } from './scripts.js';
 import { createSlot } from './slot.js';
 import { copyTable, speakPlainly, type Table, tablesToCopy } from './tables.js';
+import { ensureWriter, grantWriterAll, writer } from './writer.js';
 
 /** How many tables are copied side by side. */
 const lanes = 4;
@@ -74,6 +75,7 @@ async function copyDatabase(copy: Copy, { withRoles }: { withRoles: boolean }): 
     async (client) => {
       await asOurselves(client);
       if (withRoles) await runScript(client, roles);
+      await ensureWriter(client);
       if (before.creation) await client.query(before.creation);
     },
     { signal },
@@ -87,6 +89,7 @@ async function copyDatabase(copy: Copy, { withRoles }: { withRoles: boolean }): 
       { database: database.name, signal },
     );
   await run(before.rest);
+  await server.query(grantWriterAll, { database: database.name, signal });
   await copyTables(copy, tables);
   await atSnapshot(copy, (primary) =>
     server.query((client) => carryLargeObjects(primary, client), {
@@ -114,7 +117,7 @@ async function copyTables(copy: Copy, tables: readonly Table[]): Promise<void> {
             copy.done(table.size);
           }
         },
-        { database: copy.database.name, signal },
+        { database: copy.database.name, user: writer, signal },
       ),
     ).catch((error) => {
       failed.abort(error);

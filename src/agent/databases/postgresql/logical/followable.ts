@@ -1,14 +1,17 @@
 import pRetry from 'p-retry';
-import type pg from 'pg';
+import pg from 'pg';
 import { until } from '../../../../shared/until.js';
 import { largeObjectsQuery } from './large-objects.js';
-import { asOurselves, publication, schema } from './names.js';
+import { asOurselves, isPrepared, publication, schema } from './names.js';
 
 /** How long transactions that began before may take to end, in milliseconds. */
 const olderPatience = 60_000;
 
 /** How long others may have to wait for a lock that is wanted, in PostgreSQL's words. */
 const lockPatience = '500ms';
+
+/** SQLSTATE of a lock that was waited for in vain. */
+const lockNotAvailable = '55P03';
 
 /**
  * What may not be done while a database is followed by rows, since it would not arrive: changing
@@ -99,55 +102,51 @@ export const unidentifiedTables = `
  */
 export async function makeFollowable(client: pg.Client, follower: string): Promise<void> {
   await asOurselves(client);
-  if (!(await has(client, 'pg_namespace', 'nspname', schema))) {
-    await client.query(definitions);
-  }
+  if (!(await isPrepared(client))) await client.query(definitions);
   const role = client.escapeIdentifier(follower);
   await client.query(`GRANT USAGE ON SCHEMA ${schema} TO ${role};
     GRANT SELECT ON ALL TABLES IN SCHEMA ${schema} TO ${role};
     GRANT EXECUTE ON FUNCTION ${schema}.large_objects(), ${schema}.large_object_pages(oid) TO ${role}`);
-  if (await has(client, 'pg_publication', 'pubname', publication)) return;
+  const published = await client.query('SELECT FROM pg_publication WHERE pubname = $1', [
+    publication,
+  ]);
+  if (published.rowCount !== 0) return;
   await olderTransactionsEnded(client);
   const { rows } = await client.query<{ name: string; identity: string; index: string | null }>(
     unidentifiedTables,
   );
   for (const { name, identity, index } of rows) {
-    await patiently(() =>
-      client.query(`SET LOCAL lock_timeout = '${lockPatience}';
-        INSERT INTO ${schema}.replica_identity
+    await patiently(
+      client,
+      `INSERT INTO ${schema}.replica_identity
           VALUES (${client.escapeLiteral(name)}, '${identity === 'n' ? 'NOTHING' : 'DEFAULT'}');
-        ALTER TABLE ONLY ${name} REPLICA IDENTITY ${index ? `USING INDEX ${lastPart(index)}` : 'FULL'}`),
+        ALTER TABLE ONLY ${name} REPLICA IDENTITY ${index ? `USING INDEX ${lastPart(index)}` : 'FULL'}`,
     );
   }
   const { rows: tables } = await client.query<{ name: string }>(streamedTables);
   const list =
     tables.length > 0 ? `FOR TABLE ${tables.map(({ name }) => `ONLY ${name}`).join(', ')}` : '';
-  await patiently(() => client.query(`CREATE PUBLICATION ${publication} ${list}`));
+  await patiently(client, `CREATE PUBLICATION ${publication} ${list}`);
 }
 
 /** Leaves nothing of {@link makeFollowable}: all is as it was before. */
 export async function release(client: pg.Client): Promise<void> {
   await asOurselves(client);
+  if (!(await isPrepared(client))) return;
   await client.query(`DROP PUBLICATION IF EXISTS ${publication}`);
-  if (!(await has(client, 'pg_namespace', 'nspname', schema))) return;
   const { rows } = await client.query<{ relation: string; identity: string }>(
     `SELECT relation, identity FROM ${schema}.replica_identity`,
   );
   for (const { relation, identity } of rows) {
-    await patiently(() =>
-      client.query(`SET LOCAL lock_timeout = '${lockPatience}';
-        DELETE FROM ${schema}.replica_identity WHERE relation = ${client.escapeLiteral(relation)};
-        ALTER TABLE ONLY ${relation} REPLICA IDENTITY ${identity}`),
+    await patiently(
+      client,
+      `DELETE FROM ${schema}.replica_identity WHERE relation = ${client.escapeLiteral(relation)};
+        ALTER TABLE ONLY ${relation} REPLICA IDENTITY ${identity}`,
     );
   }
   await client.query(`DROP EVENT TRIGGER IF EXISTS ${schema}_refuse_change;
     DROP EVENT TRIGGER IF EXISTS ${schema}_refuse_drop;
     DROP SCHEMA IF EXISTS ${schema} CASCADE`);
-}
-
-async function has(client: pg.Client, catalog: string, column: string, name: string) {
-  const { rowCount } = await client.query(`SELECT FROM ${catalog} WHERE ${column} = $1`, [name]);
-  return rowCount !== 0;
 }
 
 /** What began before changes were refused may still make some. */
@@ -170,8 +169,13 @@ async function olderTransactionsEnded(client: pg.Client): Promise<void> {
 }
 
 /** Tries again what would have others wait for longer than {@link lockPatience}. */
-async function patiently(work: () => Promise<unknown>): Promise<void> {
-  await pRetry(work, { retries: 40, minTimeout: 100, maxTimeout: 1_000 });
+async function patiently(client: pg.Client, sql: string): Promise<void> {
+  const work = () => client.query(`SET LOCAL lock_timeout = '${lockPatience}'; ${sql}`);
+  await pRetry(work, {
+    ...{ retries: 40, minTimeout: 100, maxTimeout: 1_000 },
+    shouldRetry: ({ error }) =>
+      error instanceof pg.DatabaseError && error.code === lockNotAvailable,
+  });
 }
 
 /** `regclass` names an index with its schema where that is needed; the statement wants it without. */

@@ -10,12 +10,13 @@ import { dropAllSlots } from '../queries.js';
 import type { LogicalEndpoint } from '../record.js';
 import type { Server } from '../server.js';
 import { connectionInfo } from '../settings.js';
-import { carry } from './carry.js';
+import { carry, carryUnlogged } from './carry.js';
 import { copyDatabases } from './copy.js';
 import { databasesOf, slotName } from './names.js';
 import { grantFormerPrimary, inEveryDatabase } from './primary.js';
 import { appliedPosition, subscribe, unsubscribe } from './subscription.js';
 import { restoreTriggers, silenceTriggers } from './triggers.js';
+import { disownWriter, dropWriter, ensureWriter, grantWriterAll, writer } from './writer.js';
 
 /** How long a primary that may be gone is asked for what streams do not carry, in milliseconds. */
 const lastCarryPatience = 30_000;
@@ -95,6 +96,8 @@ export class LogicalLink implements Link {
     await this.#server.insist(async () => undefined, signal);
     await inEveryDatabase(this.#server, unsubscribe);
     await inEveryDatabase(this.#server, restoreTriggers);
+    await inEveryDatabase(this.#server, disownWriter);
+    await this.#server.query(dropWriter);
     // From here on, before anybody else can write, everything is kept for the former primary.
     await grantFormerPrimary(this.#server, grant);
     signal?.throwIfAborted();
@@ -110,10 +113,12 @@ export class LogicalLink implements Link {
   }
 
   async #subscribe(): Promise<void> {
+    await this.#server.query(ensureWriter);
     const there = await this.#atPrimary('postgres', databasesOf);
     await inEveryDatabase(this.#server, async (client, { name }) => {
       const original = there.find((one) => one.name === name);
       if (!original) throw new Error(`The primary has no database ${name}.`);
+      await grantWriterAll(client);
       await silenceTriggers(client);
       await subscribe(client, {
         connection: connectionInfo(this.#endpoint, { dbname: name }),
@@ -126,7 +131,12 @@ export class LogicalLink implements Link {
     for (const { name: database } of await this.#server.query(databasesOf, { signal })) {
       await this.#atPrimary(
         database,
-        (primary) => this.#server.query((client) => carry(primary, client), { database, signal }),
+        async (primary) => {
+          await this.#server.query((client) => carryUnlogged(primary, client), {
+            ...{ database, user: writer, signal },
+          });
+          await this.#server.query((client) => carry(primary, client), { database, signal });
+        },
         { signal },
       );
     }

@@ -1,14 +1,15 @@
 import type pg from 'pg';
+import { superuser } from '../../../../postgresql/cluster.js';
 
 /**
  * The schema that holds what a database needs to be followed by rows: refusing changes of tables,
  * what to put back afterwards, and what followers may read. It is copied like everything else, so
  * a follower that is promoted can be followed in turn.
  */
-export const schema = 'godwit';
+export const schema = 'godwit_move';
 
 /** The publication, and the subscription to it. */
-export const publication = 'godwit';
+export const publication = 'godwit_move';
 
 /** A database of a cluster. */
 export interface Named {
@@ -23,6 +24,15 @@ export async function databasesOf(client: pg.Client): Promise<Named[]> {
       WHERE datallowconn AND NOT datistemplate AND datname <> 'postgres' ORDER BY oid`,
   );
   return rows;
+}
+
+/** Whether that schema is there, and ours: the app may have one of the same name. */
+export async function isPrepared(client: pg.Client): Promise<boolean> {
+  const { rowCount } = await client.query(
+    'SELECT FROM pg_namespace WHERE nspname = $1 AND nspowner = $2::regrole',
+    [schema, superuser],
+  );
+  return rowCount !== 0;
 }
 
 /** A slot belongs to one database; that of a follower's grant, to one of its databases. */

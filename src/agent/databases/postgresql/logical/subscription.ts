@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { parseLsn } from '../../../../postgresql/lsn.js';
 import { asOurselves, publication } from './names.js';
+import { writer } from './writer.js';
 
 /** Follows a publication from a slot that is there; one that there is already stays. */
 export async function subscribe(
@@ -17,15 +18,20 @@ export async function subscribe(
   const { rows } = await client.query<{ version: number }>(
     `SELECT current_setting('server_version_num')::int AS version`,
   );
+  const isNewer = (rows[0]?.version ?? 0) >= 160_000;
   const options = [
     `create_slot = false, slot_name = ${client.escapeLiteral(slot)}, copy_data = false`,
     'streaming = on',
-    // Row security would bind the owners of tables.
-    ...((rows[0]?.version ?? 0) >= 160_000 ? ['run_as_owner = true'] : []),
+    // The owners of tables could be bound by their own row security; the subscription's is not.
+    ...(isNewer ? ['run_as_owner = true, password_required = false'] : []),
   ];
+  // Version 15 wants an owner that is a superuser, and lets it be one no more.
   await client.query(
-    `CREATE SUBSCRIPTION ${publication} CONNECTION ${client.escapeLiteral(connection)}
-       PUBLICATION ${publication} WITH (${options.join(', ')})`,
+    `ALTER ROLE ${writer} SUPERUSER;
+     CREATE SUBSCRIPTION ${publication} CONNECTION ${client.escapeLiteral(connection)}
+       PUBLICATION ${publication} WITH (${options.join(', ')});
+     ALTER SUBSCRIPTION ${publication} OWNER TO ${writer};
+     ALTER ROLE ${writer} NOSUPERUSER`,
   );
 }
 

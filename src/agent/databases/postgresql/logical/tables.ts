@@ -48,7 +48,7 @@ export async function unloggedTables(primary: pg.Client): Promise<Table[]> {
 export async function speakPlainly(client: pg.Client): Promise<void> {
   await client.query(`SET client_encoding = 'UTF8'; SET datestyle = 'ISO'; SET intervalstyle = 'postgres';
     SET extra_float_digits = 3; SET bytea_output = 'hex'; SET lc_monetary = 'C'; SET xmloption = 'content';
-    SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET row_security = off`);
+    SET search_path = pg_catalog, pg_temp; SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET row_security = off`);
 }
 
 /** Makes the rows of a table those of the primary's, in one transaction of the follower. */
