@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import type { Platform } from '../../../src/region/model.js';
+import { until } from '../../../src/shared/until.js';
 import {
   asApp,
   asSuperuserFirst,
@@ -36,15 +38,15 @@ async function follow({ here, there, old, twin, follower }: Pair): Promise<void>
   await there.databases.follow({ database: twin, endpoint });
 }
 
-/** Writes on and on, and keeps what was acknowledged. */
+/** Writes on and on, whatever becomes of the database, and keeps what was acknowledged. */
 class Writer {
   readonly acknowledged: number[] = [];
   #isStopping = false;
   readonly #ended: Promise<void>;
 
-  constructor(client: pg.Client) {
-    this.#ended = this.#write(client);
-    this.#ended.catch(() => undefined); // whoever stops it hears of it
+  /** @param first what it counts from */
+  constructor(connect: () => Promise<pg.Client>, first = 1) {
+    this.#ended = this.#write(connect, first);
   }
 
   async stop(): Promise<void> {
@@ -52,14 +54,24 @@ class Writer {
     await this.#ended;
   }
 
-  async #write(client: pg.Client): Promise<void> {
-    for (let id = 1; !this.#isStopping; id++) {
-      await client.query('INSERT INTO public.ticks (id, by) VALUES ($1, $2)', [id, 'writer']);
-      await client.query('UPDATE public.ticks SET by = $1 WHERE id = $2', ['again', id - 1]);
-      this.acknowledged.push(id);
+  async #write(connect: () => Promise<pg.Client>, first: number): Promise<void> {
+    let client: pg.Client | null = null;
+    for (let id = first; !this.#isStopping; id++) {
+      try {
+        client ??= await connect();
+        await client.query('INSERT INTO public.ticks (id, by) VALUES ($1, $2)', [id, 'writer']);
+        this.acknowledged.push(id);
+        await client.query('UPDATE public.ticks SET by = $1 WHERE id = $2', ['again', id - 1]);
+      } catch {
+        client = null; // refused while it is away; whether this one was written is not known
+        await sleep(20);
+      }
     }
   }
 }
+
+/** A database beside the app's. */
+const second = "second 'one'";
 
 const leftovers = `
   SELECT (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_subscription)
@@ -84,9 +96,12 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     for (const line of asSuperuserLast(name).split(';\n')) {
       await here.asSuperuser(old, (client) => client.query(line));
     }
+    await here.asSuperuser(old, (client) => client.query(`CREATE DATABASE "${second}"`));
+    const makeOurs = 'CREATE TABLE ours AS SELECT 0 AS id';
+    await here.asSuperuser(old, (client) => client.query(makeOurs), second);
     const before = await here.asSuperuser(old, everythingIn);
 
-    const writer = new Writer(await here.connect(old));
+    const writer = new Writer(() => here.connect(old));
     await follow(pair);
     await expect(app.query('CREATE TABLE late (id int)')).rejects.toThrow('is being moved');
     await expect(app.query('ALTER TABLE birds ADD COLUMN late int')).rejects.toThrow('moved');
@@ -115,6 +130,8 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     // Written to before the old one follows, and while it does.
     const now = await there.connect(twin);
     await now.query(changes(3));
+    const addOurs = 'INSERT INTO ours VALUES (1)';
+    await there.asSuperuser(twin, (client) => client.query(addOurs), second);
     const to = await platform(here, old);
     const back = await there.databases.grantFollow({ database: twin, follower, to });
     await here.databases.followBack({ database: old, endpoint: back });
@@ -130,6 +147,9 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     const last = await there.asSuperuser(twin, everythingIn);
     await here.databases.promote({ database: old });
     expect(await here.asSuperuser(old, everythingIn)).toEqual(last);
+    const readOurs = 'SELECT id FROM ours ORDER BY id';
+    const ours = await here.asSuperuser(old, (client) => client.query(readOurs), second);
+    expect(ours.rows).toEqual([{ id: 0 }, { id: 1 }]);
     await there.databases.deprovision(twin);
     await here.databases.revokeFollow({ database: old, follower });
     await here.databases.revokeFollow({ database: old, follower });
@@ -143,4 +163,82 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     expect(withoutIdentities(after)).toEqual(withoutIdentities(last));
     await (await here.connect(old)).query('CREATE TABLE late (id int)');
   }, 60_000);
+
+  it('loses nothing that was acknowledged, whatever is killed, and begins anew when it was taken back', async () => {
+    const pair = await twoMajors();
+    const { here, there, old, twin, follower } = pair;
+    const app = await here.connect(old);
+    await app.query(`CREATE TABLE ticks (id int PRIMARY KEY, by text); CREATE TABLE counted (id serial, text text);
+      INSERT INTO counted (text) SELECT repeat('x', 100) FROM generate_series(1, 200000)`);
+    const writer = new Writer(() => here.connect(old));
+    await follow(pair);
+    await there.kill(twin);
+    await here.kill(old);
+    await there.restart();
+    await there.kill(twin);
+    await streaming(there, twin);
+    await there.kill(twin);
+    await here.kill(old);
+    await here.restart();
+    await streaming(there, twin);
+
+    await here.kill(old);
+    await here.databases.fence({ database: old });
+    await here.kill(old);
+    await here.restart();
+    await expect(here.connect(old)).rejects.toThrow();
+    const position = await here.databases.fence({ database: old });
+    await there.kill(twin);
+    await there.databases.waitFor({ database: twin, position, timeout: 30_000 });
+    await there.kill(twin);
+    await there.restart();
+    await there.databases.promote({ database: twin });
+    await writer.stop();
+    const ids = async (region: TestRegion, database: string) => {
+      const client = await region.connect(database);
+      const { rows } = await client.query<{ id: number }>('SELECT id FROM ticks');
+      return new Set(rows.map(({ id }) => id));
+    };
+    const moved = await ids(there, twin);
+    expect(writer.acknowledged.filter((id) => !moved.has(id))).toEqual([]);
+
+    // Taken back after the promotion: what was promoted is gone, and the old one goes on.
+    await there.databases.standDown({ database: twin });
+    await here.databases.unfence({ database: old });
+    await (await here.connect(old)).query("INSERT INTO ticks VALUES (0, 'taken back')");
+    await follow(pair);
+    await streaming(there, twin);
+    const again = await here.databases.fence({ database: old });
+    await there.databases.waitFor({ database: twin, position: again, timeout: 30_000 });
+    await there.databases.promote({ database: twin });
+    await there.kill(twin);
+    const now = await until(() => there.connect(twin).catch(() => null), {
+      timeout: 20_000,
+      what: 'the new primary to come back',
+    });
+    const { rows } = await now.query('SELECT count(*) FROM counted');
+    expect(rows).toEqual([{ count: '200000' }]);
+    await now.query("INSERT INTO counted (text) VALUES ('after')");
+
+    // The way back, with the same.
+    const further = new Writer(() => there.connect(twin), 1_000_000);
+    const to = await platform(here, old);
+    await here.kill(old);
+    const back = await there.databases.grantFollow({ database: twin, follower, to });
+    await here.databases.followBack({ database: old, endpoint: back });
+    await here.kill(old);
+    await there.kill(twin);
+    await here.restart();
+    await streaming(here, old);
+    await there.databases.fence({ database: twin });
+    await there.kill(twin);
+    const end = await there.databases.fence({ database: twin });
+    await here.databases.waitFor({ database: old, position: end, timeout: 30_000 });
+    await here.databases.promote({ database: old });
+    await further.stop();
+    const last = await ids(here, old);
+    const all = [...writer.acknowledged, 0, ...further.acknowledged];
+    expect(all.filter((id) => !last.has(id))).toEqual([]);
+    expect(further.acknowledged.length).toBeGreaterThan(0);
+  }, 120_000);
 });

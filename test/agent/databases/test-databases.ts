@@ -63,17 +63,26 @@ export class TestRegion {
     return client;
   }
 
-  /** Lends a superuser's session in the app's database. */
-  async asSuperuser<T>(database: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
+  /** Lends a superuser's session in the app's database, or another of that name. */
+  async asSuperuser<T>(
+    database: string,
+    use: (client: pg.Client) => Promise<T>,
+    name?: string,
+  ): Promise<T> {
     const { port, pathname } = new URL(this.databases.variables(database)['DATABASE_URL'] ?? '');
     const [binaries] = majors;
     if (!binaries) throw new Error('There is no PostgreSQL.');
     const cluster = new Cluster(join(this.dir, database), binaries);
-    return cluster.session(Number(port), use, { database: pathname.slice(1) });
+    return cluster.session(Number(port), use, { database: name ?? pathname.slice(1) });
   }
 
+  /** Kills the server, as soon as it runs. */
   async kill(database: string): Promise<void> {
-    const postmaster = await this.postmaster(database);
+    const postmaster = await until(() => this.postmaster(database).catch(() => null), {
+      timeout: 20_000,
+      every: 5,
+      what: 'PostgreSQL to run',
+    });
     signalProcess(postmaster, 'SIGKILL');
     await waitForExit(postmaster, 10_000);
   }

@@ -33,7 +33,9 @@ export const asApp = `
   CREATE TABLE journal (at timestamptz DEFAULT clock_timestamp(), line text);
   CREATE TABLE codes (code text NOT NULL, note text);
   CREATE UNIQUE INDEX codes_code ON codes (code);
-  CREATE TABLE ticks (id int PRIMARY KEY, by text);
+  CREATE FUNCTION is_no_superuser(int) RETURNS bool LANGUAGE plpgsql AS $$
+    BEGIN RETURN NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolsuper AND rolname IN (current_user, session_user)); END $$;
+  CREATE TABLE ticks (id int PRIMARY KEY, by text, CHECK (is_no_superuser(id)));
   CREATE TABLE sightings (day date NOT NULL, bird int, count int, PRIMARY KEY (day, bird)) PARTITION BY RANGE (day);
   CREATE TABLE sightings_old PARTITION OF sightings FOR VALUES FROM (MINVALUE) TO ('2020-01-01');
   CREATE TABLE sightings_new PARTITION OF sightings FOR VALUES FROM ('2020-01-01') TO (MAXVALUE) PARTITION BY HASH (bird);

@@ -71,9 +71,13 @@ export async function runScript(client: pg.Client, script: string): Promise<void
  */
 export function splitCreation(script: string): { creation: string | null; rest: string } {
   const creation = /^CREATE DATABASE .*;$/m.exec(script)?.[0];
-  const connect = /^\\connect .*$/m.exec(script)?.[0];
+  // Names of an odd form come with a word on how they are encoded.
+  const connect = /^(?:\\encoding \w+\n)?\\connect .*$/m.exec(script)?.[0];
   if (creation === undefined || connect === undefined) return { creation: null, rest: script };
-  const rest = [creation, connect, connect].reduce((text, line) => text.replace(line, ''), script);
+  const rest = [creation, connect, connect].reduce(
+    (text, line) => text.replace(line, () => ''),
+    script,
+  );
   return { creation, rest };
 }
 
