@@ -190,6 +190,14 @@ export class Cluster {
     await this.killAll();
   }
 
+  /** Ends the cluster without ceremony, and has it keep nothing for followers, as a copy of it would not. */
+  async dropSlots(): Promise<void> {
+    await this.crash();
+    const folder = join(this.data, 'pg_replslot');
+    const slots = await readdir(folder);
+    await Promise.all(slots.map((slot) => rm(join(folder, slot), { recursive: true })));
+  }
+
   /** Ends the cluster without ceremony, and removes its data. */
   async wipe(): Promise<void> {
     await this.crash();

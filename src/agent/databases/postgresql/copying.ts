@@ -1,7 +1,8 @@
 import pRetry, { AbortError } from 'p-retry';
 import pg from 'pg';
 import type { CopyProgress } from '../../../postgresql/base-backup.js';
-import { messageOf } from '../../../shared/errors.js';
+import { messageOf, Refusal } from '../../../shared/errors.js';
+import type { Logger } from '../../../shared/logging.js';
 
 /** A copy in the background, tried again a few times when it breaks off. */
 export class Copying {
@@ -16,12 +17,14 @@ export class Copying {
   /** @param copy copies from the beginning; the copy is whole when it returns */
   constructor(
     copy: (signal: AbortSignal, onProgress: (progress: CopyProgress) => void) => Promise<void>,
+    logger: Logger,
   ) {
     const { signal } = this.#cancel;
     const attempt = () =>
       copy(signal, (progress) => {
         this.progress = progress;
       }).catch((error) => {
+        if (!signal.aborted) logger.warn({ err: error }, 'a copy broke off');
         throw isRefusedForGood(error) ? new AbortError(messageOf(error)) : error;
       });
     this.#ended = pRetry(attempt, { retries: 10, minTimeout: 200, maxTimeout: 5_000, signal })
@@ -42,6 +45,7 @@ export class Copying {
 
 /** The classes of SQLSTATE that trying again does not change: wrong credentials, features, syntax. */
 export function isRefusedForGood(error: unknown): boolean {
+  if (error instanceof Refusal) return error.kind === 'conflict';
   if (error instanceof pg.DatabaseError) return /^(28|0A|42)/.test(error.code ?? '');
   return error instanceof Error && error.cause !== undefined && isRefusedForGood(error.cause);
 }

@@ -152,7 +152,8 @@ export class PostgresqlDatabase implements Database {
       );
     }
     const same = following !== null && sameEndpoint(following.endpoint, endpoint);
-    if (same && (following.copied || this.#copying?.isUnderWay)) return;
+    if (same && !following.copied && this.#copying?.isUnderWay) return;
+    if (same && following.copied && (await this.#link(endpoint).isKept())) return;
     await this.#giveUpCopying();
     await this.#server.write({
       role: 'follower',
@@ -257,8 +258,16 @@ export class PostgresqlDatabase implements Database {
   }
 
   async standDown(): Promise<void> {
+    const { role, following, grants } = this.#record;
+    // What was followed, or follows, by rows can be filled again where it could not be made anew.
+    const isKept =
+      role === 'empty' ||
+      following?.endpoint.link === 'logical' ||
+      grants.some(({ link }) => link === 'logical');
     await this.#server.write({ role: 'empty', following: null, fenced: false, grants: [] });
-    await this.#empty();
+    await this.#giveUpCopying();
+    if (isKept) await this.#server.cluster.crash();
+    else await this.#server.cluster.wipe();
   }
 
   /** The roles and slots of followers, also such as came along from a former primary. */
@@ -277,8 +286,9 @@ export class PostgresqlDatabase implements Database {
 
   /** Copies, unless that goes on or has failed, and then follows. */
   #copyInBackground(endpoint: Endpoint): void {
-    this.#copying ??= new Copying((signal, onProgress) =>
-      this.#link(endpoint).copy(onProgress, signal),
+    this.#copying ??= new Copying(
+      (signal, onProgress) => this.#link(endpoint).copy(onProgress, signal),
+      this.#server.logger,
     );
   }
 

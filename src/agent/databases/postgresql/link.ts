@@ -4,6 +4,8 @@ import type { CopyProgress } from '../../../postgresql/base-backup.js';
 export interface Link {
   /** Copies from the beginning, wiping what was there; then it is whole, and follows. */
   copy(onProgress: (progress: CopyProgress) => void, signal: AbortSignal): Promise<void>;
+  /** Whether the primary still has all that the follower has not had yet. */
+  isKept(): Promise<boolean>;
   /** Bytes of history still to replay; null while that is not known. */
   lag(): Promise<number | null>;
   /** @throws when it has not come to that position within `timeout` ms */

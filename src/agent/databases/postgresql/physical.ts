@@ -36,6 +36,11 @@ export class PhysicalLink implements Link {
     await this.#server.start(signal);
   }
 
+  /** Not looked at: one whose slot has lost something shows as a follower that does not catch up. */
+  async isKept(): Promise<boolean> {
+    return true;
+  }
+
   lag(): Promise<number | null> {
     return this.#server.query(physicalLag);
   }

@@ -29,7 +29,7 @@ export async function carryUnlogged(primary: pg.Client, follower: pg.Client): Pr
   await speakPlainly(primary);
   await speakPlainly(follower);
   for (const table of await unloggedTables(primary)) {
-    await copyTable(primary, follower, table, { freeze: false });
+    await copyTable(primary, follower, table, 'filled');
   }
 }
 

@@ -7,7 +7,9 @@ import { carryLargeObjects } from './large-objects.js';
 import { asOurselves, databasesOf, type Named, slotName } from './names.js';
 import { readScript, runScript, splitCreation, withoutSuperuser } from './scripts.js';
 import { createSlot } from './slot.js';
-import { copyTable, speakPlainly, type Table, tablesToCopy } from './tables.js';
+import { unsubscribe } from './subscription.js';
+import { copyTable, speakPlainly, type Table, tablesToCopy, unloggedTables } from './tables.js';
+import { silenceTriggers } from './triggers.js';
 import { ensureWriter, grantWriterAll, writer } from './writer.js';
 
 /** How many tables are copied side by side. */
@@ -65,44 +67,69 @@ export async function copyDatabases(
 
 async function copyDatabase(copy: Copy, { withRoles }: { withRoles: boolean }): Promise<void> {
   const { server, database, signal } = copy;
-  const { roles, before, after, tables } = await atSnapshot(copy, async (primary) => ({
-    roles: withoutSuperuser(await readScript(primary, 'roles')),
-    before: splitCreation(await readScript(primary, 'before')),
-    after: await readScript(primary, 'after'),
-    tables: await tablesToCopy(primary),
-  }));
-  await server.query(
-    async (client) => {
-      await asOurselves(client);
-      if (withRoles) await runScript(client, roles);
-      await ensureWriter(client);
-      if (before.creation) await client.query(before.creation);
-    },
-    { signal },
-  );
-  const run = (sql: string) =>
-    server.query(
-      async (client) => {
-        await asOurselves(client);
-        await runScript(client, sql);
-      },
-      { database: database.name, signal },
-    );
-  await run(before.rest);
-  await server.query(grantWriterAll, { database: database.name, signal });
-  await copyTables(copy, tables);
-  await atSnapshot(copy, (primary) =>
+  const existing = await server.query(databasesOf, { signal });
+  const how = { database: database.name, signal };
+  const tables = await atSnapshot(copy, tablesToCopy);
+  if (existing.some(({ name }) => name === database.name)) {
+    await server.query((client) => emptyDatabase(client, tables), how);
+    await copyTables(copy, tables, 'filled');
+    await copyLargeObjects(copy);
+  } else {
+    const [before, after] = await atSnapshot(copy, async (primary) => [
+      splitCreation(await readScript(primary, 'before')),
+      await readScript(primary, 'after'),
+    ]);
+    const roles = withRoles
+      ? await atSnapshot(copy, (primary) => readScript(primary, 'roles'))
+      : '';
+    await server.query((client) => createDatabase(client, roles, before.creation), { signal });
+    await server.query((client) => runScript(client, before.rest), how);
+    await server.query(grantWriterAll, how);
+    await copyTables(copy, tables, 'new');
+    await copyLargeObjects(copy);
+    await server.query((client) => runScript(client, after), how);
+  }
+  await server.query((client) => client.query('ANALYZE'), how);
+}
+
+async function createDatabase(
+  client: pg.Client,
+  roles: string,
+  creation: string | null,
+): Promise<void> {
+  await runScript(client, withoutSuperuser(roles));
+  await ensureWriter(client);
+  if (creation !== null) await client.query(creation);
+}
+
+/** Leaves of a database that was a primary before all but its rows. */
+async function emptyDatabase(client: pg.Client, tables: readonly Table[]): Promise<void> {
+  await asOurselves(client);
+  await unsubscribe(client);
+  await ensureWriter(client);
+  await grantWriterAll(client);
+  await silenceTriggers(client);
+  const unlogged = await unloggedTables(client);
+  const names = [...tables, ...unlogged].map(({ name }) => `ONLY ${name}`);
+  await client.query(`TRUNCATE ${names.join(', ')}`);
+}
+
+function copyLargeObjects(copy: Copy): Promise<void> {
+  const { server, database, signal } = copy;
+  return atSnapshot(copy, (primary) =>
     server.query((client) => carryLargeObjects(primary, client), {
       database: database.name,
       signal,
     }),
   );
-  await run(after);
-  await run('ANALYZE');
 }
 
 /** The tables, largest first, several at a time. What goes wrong with one ends all. */
-async function copyTables(copy: Copy, tables: readonly Table[]): Promise<void> {
+async function copyTables(
+  copy: Copy,
+  tables: readonly Table[],
+  state: 'new' | 'filled',
+): Promise<void> {
   const queue = [...tables];
   const failed = new AbortController();
   const signal = AbortSignal.any([copy.signal, failed.signal]);
@@ -113,7 +140,7 @@ async function copyTables(copy: Copy, tables: readonly Table[]): Promise<void> {
           await asOurselves(follower);
           await speakPlainly(follower);
           for (let table = queue.shift(); table; table = queue.shift()) {
-            await copyTable(primary, follower, table, { freeze: true }, signal);
+            await copyTable(primary, follower, table, state, signal);
             copy.done(table.size);
           }
         },

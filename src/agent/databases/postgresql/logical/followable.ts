@@ -15,8 +15,8 @@ const lockNotAvailable = '55P03';
 
 /**
  * What may not be done while a database is followed by rows, since it would not arrive: changing
- * anything but rows. Temporary objects are nobody else's, and materialised views are refreshed
- * there too.
+ * anything but rows. Temporary objects are nobody else's, indexes can be built anew, and
+ * materialised views are refreshed there too.
  */
 const refusal = `
   RAISE EXCEPTION USING
@@ -39,7 +39,7 @@ const definitions = `
     FOR change IN SELECT * FROM pg_event_trigger_ddl_commands() LOOP
       IF change.command_tag = 'REFRESH MATERIALIZED VIEW' THEN
         INSERT INTO ${schema}.refreshed VALUES (change.object_identity) ON CONFLICT DO NOTHING;
-      ELSIF change.schema_name IS DISTINCT FROM 'pg_temp' THEN ${refusal};
+      ELSIF change.command_tag <> 'REINDEX' AND change.schema_name IS DISTINCT FROM 'pg_temp' THEN ${refusal};
       END IF;
     END LOOP;
   END $$;

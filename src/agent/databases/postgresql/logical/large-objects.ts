@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { schema } from './names.js';
+import { asOurselves, schema } from './names.js';
 
 /** Every large object, with what tells whether another server has the same. For a superuser. */
 export const largeObjectsQuery = `
@@ -22,6 +22,7 @@ const pagesAtOnce = 512;
 
 /** Makes the large objects of a follower the same as its primary's. Streams do not carry them. */
 export async function carryLargeObjects(primary: pg.Client, follower: pg.Client): Promise<void> {
+  await asOurselves(follower);
   const wanted = await primary.query<LargeObject>(`SELECT * FROM ${schema}.large_objects()`);
   const found = await follower.query<LargeObject>(largeObjectsQuery);
   const had = new Map(found.rows.map((one) => [one.id, one]));

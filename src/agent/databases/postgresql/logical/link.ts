@@ -2,7 +2,6 @@ import type pg from 'pg';
 import type { CopyProgress } from '../../../../postgresql/base-backup.js';
 import { formatLsn, parseLsn } from '../../../../postgresql/lsn.js';
 import { atRemote, type RemoteSession } from '../../../../postgresql/remote.js';
-import { messageOf } from '../../../../shared/errors.js';
 import { newSecret } from '../../../../shared/ids.js';
 import { until } from '../../../../shared/until.js';
 import type { Link } from '../link.js';
@@ -14,6 +13,7 @@ import { carry, carryUnlogged } from './carry.js';
 import { copyDatabases } from './copy.js';
 import { databasesOf, slotName } from './names.js';
 import { grantFormerPrimary, inEveryDatabase } from './primary.js';
+import { hasScripts } from './scripts.js';
 import { appliedPosition, subscribe, unsubscribe } from './subscription.js';
 import { restoreTriggers, silenceTriggers } from './triggers.js';
 import { disownWriter, dropWriter, ensureWriter, grantWriterAll, writer } from './writer.js';
@@ -33,7 +33,8 @@ export class LogicalLink implements Link {
 
   async copy(onProgress: (progress: CopyProgress) => void, signal: AbortSignal): Promise<void> {
     const { cluster } = this.#server;
-    await cluster.wipe();
+    if (await this.#canOnlyBeFilled()) await cluster.dropSlots();
+    else await cluster.wipe();
     await cluster.initialise();
     await this.#server.start(signal);
     await copyDatabases(this.#server, this.#endpoint, onProgress, signal);
@@ -51,14 +52,25 @@ export class LogicalLink implements Link {
   async lag(): Promise<number | null> {
     const applied = await this.#server.query(appliedPosition);
     if (applied === 0n) return null;
-    const { lag } = await this.#atPrimary('postgres', async (client) => {
-      const { rows } = await client.query<{ lag: string }>(
+    const { rows } = await this.#atPrimary('postgres', (client) =>
+      client.query<{ lag: string }>(
         'SELECT greatest(0, pg_wal_lsn_diff(pg_current_wal_flush_lsn(), $1)) AS lag',
         [formatLsn(applied)],
-      );
-      return { lag: Number(rows[0]?.lag ?? 0) };
-    });
-    return lag;
+      ),
+    ).catch(() => ({ rows: [] })); // nobody knows how much a primary has that does not answer
+    return rows[0] ? Number(rows[0].lag) : null;
+  }
+
+  async isKept(): Promise<boolean> {
+    const databases = await this.#atPrimary('postgres', databasesOf);
+    const { rowCount } = await this.#atPrimary('postgres', (client) =>
+      client.query(
+        `SELECT FROM pg_replication_slots
+          WHERE starts_with(slot_name, $1) AND wal_status <> 'lost'`,
+        [this.#endpoint.slot],
+      ),
+    );
+    return rowCount === databases.length;
   }
 
   /** When the rows are there, what streams do not carry is brought along: final if the primary is fenced. */
@@ -79,15 +91,8 @@ export class LogicalLink implements Link {
 
   async promote(signal?: AbortSignal): Promise<void> {
     const { record } = this.#server;
-    if (!record.following?.carried) {
-      // Nobody waited for a position: it is to stand alone with what there is.
-      await this.#carry(AbortSignal.timeout(lastCarryPatience)).catch((error) =>
-        this.#server.logger.warn(
-          { err: messageOf(error) },
-          'promoted without what streams do not carry',
-        ),
-      );
-    }
+    const signals = [AbortSignal.timeout(lastCarryPatience), ...(signal ? [signal] : [])];
+    await this.#carryLast(AbortSignal.any(signals));
     const { follower, slot: name } = this.#endpoint;
     const grant = record.grants.find((one) => one.follower === follower) ?? {
       ...{ follower, name, password: newSecret(), link: 'logical' as const },
@@ -106,10 +111,20 @@ export class LogicalLink implements Link {
   }
 
   async followBack(): Promise<void> {
-    await this.#server.run();
+    await this.#server.start();
     await this.#server.reconfigure();
     await this.#server.query(dropAllSlots);
     await this.#subscribe();
+  }
+
+  /**
+   * A former primary that was taken back has all but the rows still, since nothing else can have
+   * changed. An older version can be had in no other way.
+   */
+  async #canOnlyBeFilled(): Promise<boolean> {
+    if (!(await this.#server.cluster.exists())) return false;
+    const [database] = await this.#atPrimary('postgres', databasesOf);
+    return database !== undefined && !(await this.#atPrimary(database.name, hasScripts));
   }
 
   async #subscribe(): Promise<void> {
@@ -125,6 +140,30 @@ export class LogicalLink implements Link {
         slot: slotName(this.#endpoint.slot, original),
       });
     });
+  }
+
+  /**
+   * Nothing is left to be carried when it was waited for and the primary is fenced still. Otherwise
+   * it is to stand alone, with what can be had of a primary that may be gone.
+   */
+  async #carryLast(signal: AbortSignal): Promise<void> {
+    try {
+      const { rows } = await this.#atPrimary(
+        'postgres',
+        (client) =>
+          client.query<{ fenced: boolean }>(
+            "SELECT current_setting('default_transaction_read_only')::bool AS fenced",
+          ),
+        { signal },
+      );
+      const isFinal = this.#server.record.following?.carried && rows[0]?.fenced;
+      if (!isFinal) await this.#carry(signal);
+    } catch (error) {
+      this.#server.logger.warn(
+        { err: error },
+        'promoted with what streams do not carry as it was last',
+      );
+    }
   }
 
   async #carry(signal: AbortSignal): Promise<void> {

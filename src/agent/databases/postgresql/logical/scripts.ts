@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { Binaries } from '../../../../postgresql/binaries.js';
 import { superuser } from '../../../../postgresql/cluster.js';
+import { Refusal } from '../../../../shared/errors.js';
 import type { Server } from '../server.js';
 import { asOurselves, type Named, schema } from './names.js';
 
@@ -36,6 +37,11 @@ export async function keepScripts(
   ]);
 }
 
+/** Whether a follower can be made, rather than only be filled. */
+export async function hasScripts(primary: pg.Client): Promise<boolean> {
+  return (await primary.query(`SELECT FROM ${schema}.script`)).rowCount !== 0;
+}
+
 /** @throws when the primary had no programs to write it down with */
 export async function readScript(primary: pg.Client, part: Part): Promise<string> {
   const { rows } = await primary.query<{ sql: string }>(
@@ -43,8 +49,9 @@ export async function readScript(primary: pg.Client, part: Part): Promise<string
     [part],
   );
   if (!rows[0]) {
-    throw new Error(
-      'The primary has no pg_dump of its version, so that it cannot be copied by rows.',
+    throw Refusal.conflict(
+      'pg_dump',
+      'The host of the primary has no pg_dump for its version, and without it no follower can be made. Install that.',
     );
   }
   return withoutCommands(rows[0].sql);
@@ -52,6 +59,7 @@ export async function readScript(primary: pg.Client, part: Part): Promise<string
 
 /** @throws with the line that the server did not take */
 export async function runScript(client: pg.Client, script: string): Promise<void> {
+  await asOurselves(client);
   try {
     await client.query(script);
   } catch (error) {

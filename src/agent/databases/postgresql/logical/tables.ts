@@ -51,21 +51,24 @@ export async function speakPlainly(client: pg.Client): Promise<void> {
     SET search_path = pg_catalog, pg_temp; SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET row_security = off`);
 }
 
-/** Makes the rows of a table those of the primary's, in one transaction of the follower. */
+/**
+ * Makes the rows of a table those of the primary's, in one transaction of the follower.
+ * @param state of the table: `new` ones have no indexes yet, and nothing that refers to them
+ */
 export async function copyTable(
   primary: pg.Client,
   follower: pg.Client,
   { name, columns, extended }: Table,
-  { freeze }: { readonly freeze: boolean },
+  state: 'new' | 'filled',
   signal?: AbortSignal,
 ): Promise<void> {
   const list = columns.length > 0 ? `(${columns.join(', ')})` : '';
   // Rows of a table that is emptied in the same transaction can be written as ones that nobody need look at again.
-  const fresh = freeze && !extended;
-  await follower.query(`BEGIN; ${fresh ? `TRUNCATE ONLY ${name}` : `DELETE FROM ONLY ${name}`}`);
+  const freeze = state === 'new' && !extended;
+  await follower.query(`BEGIN; ${freeze ? `TRUNCATE ONLY ${name}` : `DELETE FROM ONLY ${name}`}`);
   await pipeline(
     primary.query(copyTo(`COPY ${name} ${list} TO STDOUT`)),
-    follower.query(copyFrom(`COPY ${name} ${list} FROM STDIN${fresh ? ' WITH (FREEZE)' : ''}`)),
+    follower.query(copyFrom(`COPY ${name} ${list} FROM STDIN${freeze ? ' WITH (FREEZE)' : ''}`)),
     { signal },
   );
   await follower.query('COMMIT');
