@@ -256,4 +256,47 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     expect(all.filter((id) => !last.has(id))).toEqual([]);
     expect(further.acknowledged.length).toBeGreaterThan(0);
   }, 120_000);
+
+  it('is foreseen, with all that is in the way', async () => {
+    const { here, there, old, twin } = await twoMajors();
+    const app = await here.connect(old);
+    await app.query(`CREATE SCHEMA godwit_move; CREATE UNLOGGED TABLE cache (id int);
+      CREATE TABLE notes (document json); CREATE TABLE plain (id int, name text)`);
+    const to = await platform(there, twin);
+    const foreseen = await here.databases.inspect({
+      database: old,
+      to: { ...to, extensions: [] },
+    });
+    expect(foreseen.obstacles.join('\n')).toMatch(/rows of public\.notes could not be found again/);
+    expect(foreseen.obstacles.join('\n')).toMatch(/lacks the extensions plpgsql/);
+    expect(foreseen.obstacles.join('\n')).toMatch(/schema or publication godwit_move/);
+    expect(foreseen.obstacles).toHaveLength(3);
+    expect(foreseen.unsuitable).toEqual([]);
+    expect(foreseen.remarks.join('\n')).toMatch(/cache\) are copied while requests wait/);
+
+    const own = await platform(here, old);
+    const byFiles = await here.databases.inspect({ database: old, to: own });
+    expect(byFiles.remarks).toEqual([]);
+    expect(byFiles.obstacles.join('\n')).toMatch(
+      /Unlogged tables \(public\.cache\) would arrive empty/,
+    );
+    const older = await here.databases.inspect({ database: old, to: { ...own, major: '14' } });
+    expect(older.obstacles.join('\n')).toMatch(/PostgreSQL 14 is older than 15/);
+
+    // Text that is sorted by a locale may be sorted otherwise by another C library.
+    const elsewhere = { ...own, libc: '2.17' };
+    const isByRows = async () =>
+      (await here.databases.inspect({ database: old, to: elsewhere })).remarks
+        .join('\n')
+        .includes('copied row by row');
+    await app.query('CREATE INDEX ON plain (name)');
+    expect(await isByRows()).toBe(false);
+    await app.query(`CREATE COLLATION local (provider = libc, locale = 'C.UTF-8');
+      CREATE INDEX ON plain (name COLLATE local)`);
+    // As it would be with a locale that not every host has.
+    await here.asSuperuser(old, (client) =>
+      client.query("UPDATE pg_collation SET collversion = '2.36' WHERE collname = 'local'"),
+    );
+    expect(await isByRows()).toBe(true);
+  });
 });

@@ -5,13 +5,14 @@ import { messageOf, Refusal } from '../../../shared/errors.js';
 import { newSecret } from '../../../shared/ids.js';
 import { until } from '../../../shared/until.js';
 import type { Database } from '../product.js';
+import { chooseLink } from './choose-link.js';
 import { Copying } from './copying.js';
 import { inspectServer } from './inspect.js';
 import type { Link } from './link.js';
 import { LogicalLink } from './logical/link.js';
 import { fenceLogically, grantLogically, revokeLogically } from './logical/primary.js';
 import { fencePhysically, PhysicalLink } from './physical.js';
-import { linkBetween, platformOf, platform as platformSchema } from './platform.js';
+import { platformOf, platform as platformSchema } from './platform.js';
 import {
   createGrant,
   currentPosition,
@@ -101,7 +102,7 @@ export class PostgresqlDatabase implements Database {
     const { grants, port, certificate, login, major } = this.#record;
     const own = await platformOf(this.#server.host.binaries);
     const theirs = to ? platformSchema.parse(to) : own;
-    const link = linkBetween(own, theirs);
+    const link = await chooseLink(this.#server, own, theirs);
     const known = grants.find((grant) => grant.follower === follower && grant.link === link);
     const grant = known ?? {
       follower,

@@ -1,7 +1,8 @@
 import type pg from 'pg';
+import { chooseLink } from './choose-link.js';
 import { inspectRows } from './logical/inspect.js';
 import { databasesOf } from './logical/names.js';
-import { dumperFor, linkBetween, type Platform } from './platform.js';
+import { dumperFor, type Platform } from './platform.js';
 import type { Server } from './server.js';
 
 interface Found {
@@ -37,9 +38,9 @@ interface Facts {
 export async function inspectServer(server: Server, own: Platform, to: Platform): Promise<Found> {
   const { database } = server.record.login;
   const facts = await server.query(factsOf, { database });
-  const link =
-    linkBetween(own, to) === 'physical' ? judgeFiles(facts) : await judgeRows(server, facts, to);
-  return { version: facts.version, size: Number(facts.size), ...link };
+  const link = await chooseLink(server, own, to);
+  const found = link === 'physical' ? judgeFiles(facts) : await judgeRows(server, facts, to);
+  return { version: facts.version, size: Number(facts.size), ...found };
 }
 
 async function factsOf(client: pg.Client): Promise<Facts> {
@@ -130,8 +131,12 @@ async function judgeRows(
       slots: databases.length,
     }),
   ];
+  const why =
+    to.major === record.major
+      ? 'Its files would not do on the host there, whose processor or sorting of text is another'
+      : `It becomes PostgreSQL ${to.major}`;
   const remarks = [
-    `It becomes PostgreSQL ${to.major}, and is copied row by row. Until the migration is completed, rolled back or aborted, rows can be changed in it, and nothing else: no CREATE, ALTER or DROP of what is not temporary.`,
+    `${why}, so it is copied row by row. Until the migration is completed, rolled back or aborted, rows can be changed in it, and nothing else: no CREATE, ALTER or DROP of what is not temporary.`,
     ...found.flatMap((one) => one.remarks),
   ];
   return { obstacles, unsuitable, remarks };

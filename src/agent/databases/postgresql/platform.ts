@@ -3,31 +3,32 @@ import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Binaries } from '../../../postgresql/binaries.js';
-import type { LinkKind } from './record.js';
 
 /** What decides how one database can follow another: of which make a server is. */
 export const platform = z.object({
   major: z.string(),
   /** Of the processor, which decides how files are laid out. */
   architecture: z.string(),
+  /** Version of the C library, whose locales decide how text is sorted; empty where it is another library. */
+  libc: z.string(),
   /** Extensions that can be created there. */
   extensions: z.array(z.string()),
 });
 export type Platform = z.infer<typeof platform>;
+
+const libc =
+  z
+    .object({ header: z.object({ glibcVersionRuntime: z.string().optional() }) })
+    .parse(process.report.getReport()).header.glibcVersionRuntime ?? '';
 
 /** What the servers are that these binaries run. */
 export async function platformOf(binaries: Binaries): Promise<Platform> {
   return {
     major: binaries.major,
     architecture: process.arch,
+    libc,
     extensions: await extensionsOf(binaries),
   };
-}
-
-/** Files can be followed only by what lays them out the same way; everything else goes by rows. */
-export function linkBetween(primary: Platform, follower: Platform): LinkKind {
-  const same = primary.major === follower.major && primary.architecture === follower.architecture;
-  return same ? 'physical' : 'logical';
 }
 
 /**

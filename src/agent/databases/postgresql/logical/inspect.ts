@@ -1,6 +1,8 @@
 import type pg from 'pg';
+import { superuser } from '../../../../postgresql/cluster.js';
 import type { Platform } from '../platform.js';
 import { unidentifiedTables } from './followable.js';
+import { publication, schema } from './names.js';
 
 /** What {@link inspectRows} found in one database. */
 export interface Found {
@@ -34,6 +36,7 @@ export async function inspectRows(client: pg.Client, to: Platform): Promise<Foun
     slow: string[];
     unlogged: string[];
     extensions: string[];
+    taken: boolean;
   }>(
     `SELECT ARRAY(SELECT DISTINCT t.name FROM (${unidentifiedTables}) t
                     JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
@@ -42,14 +45,19 @@ export async function inspectRows(client: pg.Client, to: Platform): Promise<Foun
                    WHERE t.index IS NULL AND pg_relation_size(t.oid) > 1024 * 1024) AS slow,
             ARRAY(SELECT oid::regclass::text FROM pg_class
                    WHERE relpersistence = 'u' AND relkind = 'r') AS unlogged,
-            ARRAY(SELECT extname::text FROM pg_extension WHERE extname <> ALL ($1)) AS extensions`,
-    [to.extensions],
+            ARRAY(SELECT extname::text FROM pg_extension WHERE extname <> ALL ($1)) AS extensions,
+            EXISTS (SELECT FROM pg_namespace WHERE nspname = $2 AND nspowner <> $3::regrole)
+              OR EXISTS (SELECT FROM pg_publication WHERE pubname = $4 AND pubowner <> $3::regrole) AS taken`,
+    [to.extensions, schema, superuser, publication],
   );
   const row = rows[0];
   if (!row) throw new Error('PostgreSQL did not answer what it holds.');
   const listed = (names: readonly string[]) => names.join(', ');
   return {
     obstacles: [
+      ...(row.taken
+        ? [`Its schema or publication ${schema} has a name that is needed. Rename it.`]
+        : []),
       ...(row.incomparable.length > 0
         ? [
             `Changed rows of ${listed(row.incomparable)} could not be found again: no primary key, and values that cannot be compared, such as json. Give each a primary key.`,
