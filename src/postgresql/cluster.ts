@@ -90,8 +90,11 @@ export class Cluster {
     );
   }
 
-  /** Makes a new, empty cluster, unless there is one. */
-  async initialise(): Promise<void> {
+  /**
+   * Makes a new, empty cluster, unless there is one.
+   * @param how.sync whether the disk has to keep it already; else {@link Cluster.sync} sees to that later
+   */
+  async initialise({ sync = true } = {}): Promise<void> {
     if (await this.exists()) return;
     const unfinished = join(this.folder, 'data.new');
     await rm(unfinished, { recursive: true, force: true });
@@ -101,6 +104,7 @@ export class Cluster {
       [
         ...['-D', dataFolder, '-U', superuser, '-A', 'scram-sha-256', '--auth-local=trust'],
         ...['-E', 'UTF8', '--locale=C.UTF-8', '--data-checksums'],
+        ...(sync ? [] : ['--no-sync']),
       ],
       unfinished,
     );

@@ -120,7 +120,8 @@ const obstacles: readonly Obstacle[] = [
   },
   {
     check: 'Check addons compatibility',
-    message: /^postgresql: Unlogged tables \(public\.scratch\) would arrive empty\. Run ALTER TABLE/m,
+    message:
+      /^postgresql: Unlogged tables \(public\.scratch\) would arrive empty\. Run ALTER TABLE/m,
     make: async () => {
       await query('CREATE UNLOGGED TABLE scratch (id int)');
       return () => query('DROP TABLE scratch');

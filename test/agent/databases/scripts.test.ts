@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parsePostData } from '../../../src/agent/databases/postgresql/logical/post-data.js';
 import {
   splitCreation,
   withoutSuperuser,
@@ -29,6 +30,32 @@ describe('what pg_dump writes', () => {
       creation: null,
       rest: 'CREATE TABLE a ();',
     });
+  });
+
+  it('is parted into indexes and the rest, with nothing lost', () => {
+    const types = ['INDEX', 'CONSTRAINT', 'FK CONSTRAINT', 'TRIGGER', 'COMMENT', 'INDEX ATTACH'];
+    const entry = fc.record({
+      type: fc.constantFrom(...types),
+      sql: fc.string().filter((some) => !some.includes('-- Name')),
+    });
+    fc.assert(
+      fc.property(fc.array(entry), (entries) => {
+        const texts = entries.map(({ type, sql }) => {
+          const heading = `--\n-- Name: a; Type: ${type}; Schema: public; Owner: app\n--\n`;
+          return {
+            isIndex: type === 'INDEX' || type === 'CONSTRAINT',
+            text: `${heading}\n${sql}\n`,
+          };
+        });
+        const preamble = 'SET search_path = public;\n\n';
+        const script = preamble + texts.map(({ text }) => text).join('');
+        expect(parsePostData(script)).toEqual({
+          preamble,
+          indexes: texts.flatMap(({ isIndex, text }) => (isIndex ? [text] : [])),
+          rest: texts.map(({ isIndex, text }) => (isIndex ? '' : text)).join(''),
+        });
+      }),
+    );
   });
 
   it('makes all roles but the superuser', () => {

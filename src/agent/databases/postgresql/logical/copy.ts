@@ -3,17 +3,16 @@ import type { CopyProgress } from '../../../../postgresql/base-backup.js';
 import { atRemote } from '../../../../postgresql/remote.js';
 import type { LogicalEndpoint } from '../record.js';
 import type { Server } from '../server.js';
+import { inLanes } from './lanes.js';
 import { carryLargeObjects } from './large-objects.js';
 import { asOurselves, databasesOf, type Named, slotName } from './names.js';
+import { parsePostData } from './post-data.js';
 import { readScript, runScript, splitCreation, withoutSuperuser } from './scripts.js';
 import { createSlot } from './slot.js';
 import { unsubscribe } from './subscription.js';
 import { copyTable, speakPlainly, type Table, tablesToCopy, unloggedTables } from './tables.js';
 import { silenceTriggers } from './triggers.js';
 import { ensureWriter, grantWriterAll, writer } from './writer.js';
-
-/** How many tables are copied side by side. */
-const lanes = 4;
 
 /** What the copy of one database works with. */
 interface Copy {
@@ -87,9 +86,12 @@ async function copyDatabase(copy: Copy, { withRoles }: { withRoles: boolean }): 
     await server.query(grantWriterAll, how);
     await copyTables(copy, tables, 'new');
     await copyLargeObjects(copy);
-    await server.query((client) => runScript(client, after), how);
+    const { preamble, indexes, rest } = parsePostData(after);
+    await runSideBySide(copy, indexes, preamble);
+    await server.query((client) => runScript(client, preamble + rest), how);
   }
-  await server.query((client) => client.query('ANALYZE'), how);
+  const analyses = tables.map(({ name }) => `ANALYZE ${name}`);
+  await runSideBySide(copy, analyses, '');
 }
 
 async function createDatabase(
@@ -124,33 +126,50 @@ function copyLargeObjects(copy: Copy): Promise<void> {
   );
 }
 
-/** The tables, largest first, several at a time. What goes wrong with one ends all. */
+/** The tables, largest first. */
 async function copyTables(
   copy: Copy,
   tables: readonly Table[],
   state: 'new' | 'filled',
 ): Promise<void> {
-  const queue = [...tables];
-  const failed = new AbortController();
-  const signal = AbortSignal.any([copy.signal, failed.signal]);
-  const lane = () =>
-    atSnapshot({ ...copy, signal }, (primary) =>
-      copy.server.query(
-        async (follower) => {
-          await asOurselves(follower);
-          await speakPlainly(follower);
-          for (let table = queue.shift(); table; table = queue.shift()) {
-            await copyTable(primary, follower, table, state, signal);
-            copy.done(table.size);
-          }
-        },
-        { database: copy.database.name, user: writer, signal },
+  await inLanes(
+    tables,
+    (next, signal) =>
+      atSnapshot({ ...copy, signal }, (primary) =>
+        copy.server.query(
+          async (follower) => {
+            await asOurselves(follower);
+            await speakPlainly(follower);
+            for (let table = next(); table; table = next()) {
+              await copyTable(primary, follower, table, state, signal);
+              copy.done(table.size);
+            }
+          },
+          { database: copy.database.name, user: writer, signal },
+        ),
       ),
-    ).catch((error) => {
-      failed.abort(error);
-      throw error;
-    });
-  await Promise.all(Array.from({ length: Math.min(lanes, tables.length) }, lane));
+    copy.signal,
+  );
+}
+
+/** Runs scripts that do not need each other. */
+async function runSideBySide(
+  { server, database, signal: outer }: Copy,
+  scripts: readonly string[],
+  preamble: string,
+): Promise<void> {
+  await inLanes(
+    scripts,
+    (next, signal) =>
+      server.query(
+        async (client) => {
+          await runScript(client, preamble);
+          for (let sql = next(); sql; sql = next()) await runScript(client, sql);
+        },
+        { database: database.name, signal },
+      ),
+    outer,
+  );
 }
 
 /** Lends a session that sees the primary as it was when the slot was made. */

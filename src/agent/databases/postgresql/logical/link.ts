@@ -35,7 +35,7 @@ export class LogicalLink implements Link {
     const { cluster } = this.#server;
     if (await this.#canOnlyBeFilled()) await cluster.dropSlots();
     else await cluster.wipe();
-    await cluster.initialise();
+    await cluster.initialise({ sync: false });
     await this.#server.start(signal);
     await copyDatabases(this.#server, this.#endpoint, onProgress, signal);
     await this.#subscribe();
