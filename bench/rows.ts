@@ -12,9 +12,9 @@ import { promisify } from 'node:util';
 import { pino } from 'pino';
 import { Databases } from '../src/agent/databases/databases.js';
 import { Postgresql } from '../src/agent/databases/postgresql/postgresql.js';
-import { databaseAccount } from '../src/postgresql/account.js';
 import { findBinaries } from '../src/postgresql/binaries.js';
 import { Cluster } from '../src/postgresql/cluster.js';
+import { serviceAccount } from '../src/shared/account.js';
 import { bytes } from '../src/shared/bytes.js';
 import { freePort } from '../src/shared/free-port.js';
 import { newId } from '../src/shared/ids.js';
@@ -32,7 +32,7 @@ const older = majors.find(({ bin }) => bin.startsWith('/usr/lib/postgresql'));
 if (!newest || !older || newest === older) {
   throw new Error('Install postgresql-15 and pgcopydb: two versions are needed, and the peer.');
 }
-const account = databaseAccount();
+const account = serviceAccount('postgres');
 const dir = await mkdtemp(join(tmpdir(), 'godwit-bench-'));
 await chmod(dir, 0o755);
 const logger = pino({ level: 'warn' });

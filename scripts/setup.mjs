@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -68,47 +69,93 @@ function compile() {
   ]);
 }
 
-/** Tests move databases of two major versions: the one from npm, and Debian's. */
-function installSecondPostgresql() {
+const hasPrograms = (...paths) => paths.every((path) => existsSync(path));
+
+function hasPostgresql() {
   const folder = '/usr/lib/postgresql';
   const majors = existsSync(folder) ? readdirSync(folder) : [];
-  if (majors.some((major) => existsSync(join(folder, major, 'bin', 'postgres')))) return;
-  if (!mayInstallDebianPackages()) {
-    say('this host has no PostgreSQL of its own: tests go with the one from npm alone');
-    return;
+  return majors.some((major) => existsSync(join(folder, major, 'bin', 'postgres')));
+}
+
+/** What tests use of the host: Debian packages, and the services of theirs that are not wanted. */
+const ofTheHost = [
+  {
+    what: "a PostgreSQL of Debian's, for a second major version",
+    isThere: hasPostgresql(),
+    packages: ['postgresql-15'],
+    services: [],
+  },
+  {
+    what: 'Redis',
+    isThere: hasPrograms('/usr/bin/redis-server') || hasPrograms('/usr/bin/valkey-server'),
+    packages: ['redis-server'],
+    services: ['redis-server'],
+  },
+  {
+    what: 'MariaDB',
+    isThere: hasPrograms('/usr/sbin/mariadbd', '/usr/bin/mariadb-backup'),
+    packages: ['mariadb-server', 'mariadb-backup'],
+    services: ['mariadb'],
+  },
+  {
+    what: 'InfluxDB',
+    isThere: hasPrograms('/usr/bin/influxd'),
+    packages: ['influxdb'],
+    services: ['influxdb'],
+  },
+  {
+    what: 'curl, for the documented command lines',
+    isThere: spawnSync('curl', ['--version']).status === 0,
+    packages: ['curl'],
+    services: [],
+  },
+];
+
+function installForTests() {
+  const missing = ofTheHost.filter(({ isThere }) => !isThere);
+  if (missing.length === 0) return;
+  const packages = missing.flatMap((one) => one.packages);
+  for (const { what } of missing) say(`tests use ${what}, which this host has not`);
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
+    return say(`their tests fail. Install what Debian calls ${packages.join(', ')}`);
   }
-  mkdirSync('/etc/postgresql-common', { recursive: true });
-  const creation = '/etc/postgresql-common/createcluster.conf';
-  // The programs are wanted, a running database of the system is not.
-  if (!existsSync(creation)) writeFileSync(creation, 'create_main_cluster = false\n');
-  installDebianPackage('postgresql-15', 'for tests with a second major');
-}
-
-/** Tests run the documented command lines as they are. */
-function installCurl() {
-  if (spawnSync('curl', ['--version']).status === 0) return;
-  if (!mayInstallDebianPackages()) {
-    say('this host has no curl, which tests of the documented command lines need: install it');
-    return;
-  }
-  installDebianPackage('curl', 'for tests of the documented command lines');
-}
-
-function mayInstallDebianPackages() {
-  return process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
-}
-
-function installDebianPackage(name, why) {
-  say(`installing the Debian package ${name}, ${why} (once)`);
-  run('apt-get', ['update', '-qq']);
-  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], {
-    DEBIAN_FRONTEND: 'noninteractive',
+  say(`installing the Debian packages ${packages.join(', ')} (once)`);
+  // The programs are wanted; running databases of the system are not, today or after a restart.
+  for (const unit of missing.flatMap((one) => one.services)) keepFromStarting(unit);
+  withoutClusters();
+  withoutServices(() => {
+    run('apt-get', ['update', '-qq']);
+    run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], {
+      DEBIAN_FRONTEND: 'noninteractive',
+    });
   });
+}
+
+/** Has Debian's PostgreSQL create no database of its own when it is installed. */
+function withoutClusters() {
+  const creation = '/etc/postgresql-common/createcluster.conf';
+  mkdirSync(dirname(creation), { recursive: true });
+  if (!existsSync(creation)) writeFileSync(creation, 'create_main_cluster = false\n');
+}
+
+/** Has packages that are installed meanwhile start no services (invoke-rc.d(8)). */
+function withoutServices(install) {
+  const policy = '/usr/sbin/policy-rc.d';
+  if (existsSync(policy)) return install(); // somebody has a policy of their own
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  // Also when an installation fails, which ends this process.
+  process.once('exit', () => rmSync(policy, { force: true }));
+  install();
+  rmSync(policy, { force: true });
+}
+
+/** As systemd's "mask" does, which is not there to be asked everywhere. */
+function keepFromStarting(unit) {
+  const file = `/etc/systemd/system/${unit}.service`;
+  mkdirSync(dirname(file), { recursive: true });
+  if (!existsSync(file)) symlinkSync('/dev/null', file);
 }
 
 installPackages();
 compile();
-if (process.argv.includes('--tests')) {
-  installSecondPostgresql();
-  installCurl();
-}
+if (process.argv.includes('--tests')) installForTests();

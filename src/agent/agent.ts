@@ -18,7 +18,12 @@ import { Shelf } from './apps/shelf.js';
 import { Traffic } from './apps/traffic.js';
 import { Sources } from './builds/sources.js';
 import { Databases } from './databases/databases.js';
+import { findInfluxd, Influxdb } from './databases/influxdb/influxdb.js';
+import { Mariadb } from './databases/mariadb/mariadb.js';
+import { findPrograms } from './databases/mariadb/programs.js';
 import { Postgresql } from './databases/postgresql/postgresql.js';
+import { findRedis } from './databases/redis/binaries.js';
+import { Redis } from './databases/redis/redis.js';
 import { Edge } from './edge/edge.js';
 import { ownCertificate } from './edge/own-certificate.js';
 import { buildHttp } from './http.js';
@@ -82,7 +87,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   );
   const databases = new Databases({
     dir: join(dir, 'databases'),
-    products: [new Postgresql({ majors, address: host, logger })],
+    products: [
+      new Postgresql({ majors, address: host, logger }),
+      new Influxdb({ influxd: await findInfluxd(), address: host, logger }),
+      new Redis({ programs: await findRedis(), address: host, logger }),
+      new Mariadb({ programs: await findPrograms(), address: host, logger }),
+    ],
     logger,
   });
   const shelf = new Shelf(join(dir, 'apps'));

@@ -3,7 +3,7 @@ import type { MigrationJson } from '../api/region-migrations/presenter.js';
 import type { PhaseName } from '../migration/migration.js';
 import type { ApiClient } from './api-client.js';
 import { followMigration } from './follow.js';
-import { logLines, stepLine } from './step-lines.js';
+import { databaseLines, logLines, stepLine } from './step-lines.js';
 
 /** Where and how a phase is shown. */
 export interface Display {
@@ -78,7 +78,7 @@ async function watchLive(
           task.output = steps
             .flatMap((step) => [
               stepLine(step),
-              ...(step.status === 'running' ? [] : logLines(step)),
+              ...(step.status === 'running' ? databaseLines(step) : logLines(step)),
             ])
             .join('\n');
         });

@@ -6,6 +6,8 @@ import type { StepContext } from './phase.js';
 /** A database of the source app and the twin that replaces it in the destination. */
 export interface DatabasePair {
   readonly addon: Addon;
+  /** What it is called where several are told apart. */
+  readonly name: string;
   /** Id of the source's database. */
   readonly old: string;
   /** Id of the destination's. */
@@ -27,7 +29,7 @@ export function platformThere(
   offers: readonly Offer[],
 ): Platform | undefined {
   const offer = offers.find(({ product }) => product === addon.product);
-  return offer?.platforms[versionThere(addon, migration)];
+  return offer?.platforms?.[versionThere(addon, migration)];
 }
 
 /** Id of the addon, and the database, that takes the place of one in the new app. */
@@ -42,7 +44,14 @@ export async function databasePairs(
   const { addons } = await context.sourceApp();
   return addons.map((addon) => ({
     addon,
+    name: nameAmong(addons, addon),
     old: addon.id,
     twin: twinOf(context.newAppId, addon.id),
   }));
+}
+
+/** Its product, and of several of the same, the beginning of its id. */
+function nameAmong(addons: readonly Addon[], { id, product }: Addon): string {
+  const isAlone = addons.filter((addon) => addon.product === product).length === 1;
+  return isAlone ? product : `${product} ${id.slice(0, 6)}`;
 }

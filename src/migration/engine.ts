@@ -25,6 +25,8 @@ export interface EngineParts {
   readonly window: number;
   /** For how long a switch may let requests wait, in milliseconds. */
   readonly holdBudget: number;
+  /** For how much longer, while what cannot be copied before is copied, in milliseconds. */
+  readonly copyBudget: number;
   /** What whoever leads does beside, again and again. */
   readonly chores: readonly (() => Promise<void>)[];
   readonly logger: Logger;

@@ -33,10 +33,22 @@ export type Status = (typeof statuses)[number];
 
 export type StepStatus = 'running' | 'done' | 'error';
 
-/** How far a step is that takes long: bytes done and to do, and how many are done a second, lately. */
-export interface Progress {
+/** How far something is that takes long: bytes done and to do. */
+export interface Amount {
   readonly done: number;
   readonly total: number;
+}
+
+/** How far a step is, and how many bytes are done a second, lately: in all, and of each database. */
+export interface Progress extends Amount {
+  readonly rate: number;
+  /** An earlier version did not tell them apart. */
+  readonly databases?: readonly DatabaseProgress[];
+}
+
+/** How far the copy of one database is. */
+export interface DatabaseProgress extends Amount {
+  readonly name: string;
   readonly rate: number;
 }
 

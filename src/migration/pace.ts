@@ -1,5 +1,25 @@
+import type { Amount, Progress } from './migration.js';
+
 /** Over how long a pace is measured, in milliseconds. */
 const span = 2_000;
+
+/** How fast each of several things goes, and all of them together. */
+export class Paces {
+  readonly #all = new Pace();
+  readonly #each = new Map<string, Pace>();
+
+  /** Notes how much of each is done by now. */
+  note(amounts: ReadonlyMap<string, Amount>): Progress {
+    const databases = [...amounts].map(([name, { done, total }]) => {
+      const pace = this.#each.get(name) ?? new Pace();
+      this.#each.set(name, pace);
+      return { name, done, total, rate: pace.note(done) };
+    });
+    const done = databases.reduce((sum, one) => sum + one.done, 0);
+    const total = databases.reduce((sum, one) => sum + one.total, 0);
+    return { done, total, rate: this.#all.note(done), databases };
+  }
+}
 
 /** How fast something goes lately. */
 export class Pace {

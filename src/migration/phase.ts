@@ -1,6 +1,6 @@
 import type { App } from '../region/model.js';
 import type { Looks, Region } from '../region/region.js';
-import type { Migration, PhaseName, Progress, Status } from './migration.js';
+import type { Amount, Migration, PhaseName, Status } from './migration.js';
 import type { Facts } from './store.js';
 import type { Mark, SwitchClients, TrafficSecond } from './switch/record.js';
 
@@ -15,6 +15,8 @@ export interface StepContext {
   readonly newAppId: string;
   /** For how long requests may be held, in milliseconds. */
   readonly holdBudget: number;
+  /** For how much longer, while what cannot be copied before is copied, in milliseconds. */
+  readonly copyBudget: number;
   /** The app to be moved. @throws Refusal when it no longer exists */
   sourceApp(): Promise<App>;
   /** Whether somebody has an account. */
@@ -23,8 +25,8 @@ export interface StepContext {
   readonly signal: AbortSignal;
   /** Adds a line to the step's logs, for people. */
   log(line: string): void;
-  /** Tells how far it is, in bytes. */
-  progress(progress: Omit<Progress, 'rate'>): void;
+  /** Tells how far the copy of each database is, by its name. */
+  progress(copies: ReadonlyMap<string, Amount>): void;
   /** Leaves facts for later steps, durably. */
   remember(facts: Facts): Promise<void>;
   /** How the switch goes, for whoever looks at it later. */
@@ -45,7 +47,7 @@ export interface Recording {
 
 /** What can be known of a migration by looking alone. */
 export interface Outlook
-  extends Pick<StepContext, 'migration' | 'newAppId' | 'holdBudget' | 'sourceApp'> {
+  extends Pick<StepContext, 'migration' | 'newAppId' | 'holdBudget' | 'copyBudget' | 'sourceApp'> {
   readonly source: Looks;
   readonly destination: Looks;
 }

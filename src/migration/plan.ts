@@ -6,7 +6,7 @@ import type { Migration, PhaseName, StepRecord } from './migration.js';
 import type { NewMigration, Plan, PlannedStep } from './migrations.js';
 import type { Step, StepContext } from './phase.js';
 import { phaseNamed } from './phases.js';
-import { existingApp, type People, type Regions, regionNamed } from './run.js';
+import { existingApp, type RunnerParts, regionNamed } from './run.js';
 
 const planned: readonly PhaseName[] = ['prepare', 'data', 'finalize'];
 
@@ -16,7 +16,8 @@ export async function makePlan(
     regions,
     people,
     holdBudget,
-  }: { readonly regions: Regions; readonly people: People; readonly holdBudget: number },
+    copyBudget,
+  }: Pick<RunnerParts, 'regions' | 'people' | 'holdBudget' | 'copyBudget'>,
   wanted: NewMigration,
 ): Promise<Plan> {
   const migration = imagined(wanted);
@@ -27,7 +28,7 @@ export async function makePlan(
   const outlook = {
     ...{ source, destination },
     newAppId: derivedId(migration.id, 'app'),
-    holdBudget,
+    ...{ holdBudget, copyBudget },
     sourceApp: () => existingApp(source, wanted.app.id, wanted.app.name),
     isKnown: async (user: string) => (await people.find(user)) !== null,
   };

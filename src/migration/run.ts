@@ -10,7 +10,7 @@ import { messageOf, Refusal } from '../shared/errors.js';
 import { derivedId } from '../shared/ids.js';
 import type { Logger } from '../shared/logging.js';
 import { isCommitted, type Progress } from './migration.js';
-import { Pace } from './pace.js';
+import { Paces } from './pace.js';
 import type { Step, StepContext } from './phase.js';
 import { phaseNamed } from './phases.js';
 import { Recorder } from './recorder.js';
@@ -40,6 +40,8 @@ export interface RunnerParts {
   readonly window: number;
   /** For how long a switch may let requests wait, in milliseconds. */
   readonly holdBudget: number;
+  /** For how much longer, while what cannot be copied before is copied, in milliseconds. */
+  readonly copyBudget: number;
   readonly logger: Logger;
 }
 
@@ -49,14 +51,16 @@ export class Runner {
   readonly #people: People;
   readonly #window: number;
   readonly #holdBudget: number;
+  readonly #copyBudget: number;
   readonly #logger: Logger;
 
-  constructor({ store, regions, people, window, holdBudget, logger }: RunnerParts) {
+  constructor({ store, regions, people, window, holdBudget, copyBudget, logger }: RunnerParts) {
     this.#store = store;
     this.#regions = regions;
     this.#people = people;
     this.#window = window;
     this.#holdBudget = holdBudget;
+    this.#copyBudget = copyBudget;
     this.#logger = logger;
   }
 
@@ -140,7 +144,7 @@ export class Runner {
     const migration = await this.#store.get(run.migration);
     const abort = new AbortController();
     const lines = earlierLogs === '' ? [] : [earlierLogs];
-    const pace = new Pace();
+    const paces = new Paces();
     let progress: Progress | null = null;
     let dirty = false;
     const write = async () => {
@@ -186,6 +190,7 @@ export class Runner {
         destination,
         newAppId: derivedId(migration.id, 'app'),
         holdBudget: this.#holdBudget,
+        copyBudget: this.#copyBudget,
         sourceApp: () => existingApp(source, migration.appId, migration.srcAppName),
         isKnown: async (user) => (await this.#people.find(user)) !== null,
         signal,
@@ -193,8 +198,8 @@ export class Runner {
           lines.push(line);
           dirty = true;
         },
-        progress: (now) => {
-          progress = { ...now, rate: pace.note(now.done) };
+        progress: (copies) => {
+          progress = paces.note(copies);
           dirty = true;
         },
         record,
@@ -210,7 +215,7 @@ export class Runner {
     } catch (thrown) {
       const error = new Error(
         deadline?.aborted
-          ? `${this.#holdBudget / 1_000} s, for which requests may be held, were over before this had ended. Requests go where they went before; mend what took so long, then run ${run.phase} again.`
+          ? `The time for which requests may be held was over before this had ended. Requests go where they went before; mend what took so long, then run ${run.phase} again.`
           : messageOf(thrown),
       );
       this.#logger.warn({ err: thrown, ...run }, 'step failed');

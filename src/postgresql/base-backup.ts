@@ -1,17 +1,10 @@
+import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import type { Account } from '../shared/account.js';
+import type { CopyProgress } from '../shared/copy-progress.js';
+import { type CopyDataTakers, CopyDataTap } from './copy-data.js';
 import { type Remote, remoteOptions } from './remote.js';
 import { Unpacking } from './unpack.js';
-
-export interface CopyProgress {
-  readonly copied: number;
-  readonly total: number;
-}
-
-/** What `pg` calls of a query while it runs; it emits these to whatever was submitted. */
-interface CopyMessage {
-  readonly chunk: Buffer;
-}
 
 /**
  * Copies a running cluster into an empty folder with `BASE_BACKUP`, over the streaming replication
@@ -41,6 +34,7 @@ export async function copyCluster(
   try {
     await Promise.race([client.connect(), broken]);
     const backup = new BaseBackup(unpacking, onProgress);
+    tap(client.connection.stream, (piece, isFirst) => backup.take(piece, isFirst));
     client.query(backup);
     await Promise.race([backup.finished, unpacking.finished.then(() => backup.finished), broken]);
     await unpacking.finished;
@@ -51,6 +45,16 @@ export async function copyCluster(
   }
 }
 
+/** Has the content of what is copied go past the parser of `pg`, which gets everything else. */
+function tap(stream: Duplex, content: CopyDataTakers['content']): void {
+  const parsers = stream.listeners('data');
+  const others = (bytes: Buffer) => {
+    for (const parse of parsers) parse(bytes);
+  };
+  const tap = new CopyDataTap({ content, others });
+  stream.removeAllListeners('data').on('data', (bytes: Buffer) => tap.take(bytes));
+}
+
 const command =
   "BASE_BACKUP (LABEL 'godwit', PROGRESS true, CHECKPOINT 'fast', WAIT false, WAL false, MANIFEST 'no')";
 
@@ -59,6 +63,7 @@ class BaseBackup implements pg.Submittable {
   readonly finished: Promise<void>;
   readonly #unpacking: Unpacking;
   readonly #onProgress: (progress: CopyProgress) => void;
+  #isArchive = false;
   #copied = 0;
   #total = 0;
   #resolve: () => void = () => undefined;
@@ -89,12 +94,13 @@ class BaseBackup implements pg.Submittable {
     this.#total += Number(size) * 1024;
   }
 
-  handleCopyData({ chunk }: CopyMessage): void {
+  take(piece: Buffer, isFirst: boolean): void {
     // 'd': a piece of the archive. 'n' names the one archive there is; 'p' counts what we count.
-    if (chunk[0] !== 0x64) return;
-    const piece = chunk.subarray(1);
-    this.#unpacking.take(piece);
-    this.#copied += piece.length;
+    if (isFirst) this.#isArchive = piece[0] === 0x64;
+    if (!this.#isArchive) return;
+    const content = isFirst ? piece.subarray(1) : piece;
+    this.#unpacking.take(content);
+    this.#copied += content.length;
     this.#onProgress({ copied: this.#copied, total: Math.max(this.#total, this.#copied) });
   }
 

@@ -1,31 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chown,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  realpath,
-  rename,
-  rm,
-  stat,
-  writeFile,
-} from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import {
-  identify,
-  isAlive,
-  type ProcessIdentity,
-  signalProcess,
-  waitForExit,
-  workingIn,
-} from '../shared/processes.js';
+import { serviceAccount } from '../shared/account.js';
+import { isAlive, type ProcessIdentity, signalProcess, waitForExit } from '../shared/processes.js';
+import { dataFolder, Service } from '../shared/service.js';
 import { until } from '../shared/until.js';
-import { databaseAccount } from './account.js';
 import type { Binaries } from './binaries.js';
 import { type HbaRule, hbaFile, type Settings, settingsFile } from './configuration.js';
 
@@ -49,37 +30,19 @@ export interface SessionOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The data folder, as file descriptor 3 of every process of the cluster. See {@link Cluster.#spawn}. */
-const dataFolder = '/proc/self/fd/3';
-
-/** What PostgreSQL's programs have of the environment. */
-const environment = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', TZ: 'UTC' };
-
 /** How long a cluster may take to start, or to end: recovery and checkpoints take their time. */
 const patience = 300_000;
 
 /** How long one gets to crash in order, which takes what it shares with it, in milliseconds. */
 const crashPatience = 2_000;
 
-/**
- * One PostgreSQL cluster in a folder of its own: `data/` and a log. It runs detached, so that it
- * outlives whoever started it, and is found again by what its own `postmaster.pid` says.
- */
-export class Cluster {
-  readonly folder: string;
+/** One PostgreSQL cluster in a folder of its own. */
+export class Cluster extends Service {
   readonly binaries: Binaries;
 
   constructor(folder: string, binaries: Binaries) {
-    this.folder = folder;
+    super(folder, { name: 'PostgreSQL', account: serviceAccount('postgres') });
     this.binaries = binaries;
-  }
-
-  get data(): string {
-    return join(this.folder, 'data');
-  }
-
-  get #log(): string {
-    return join(this.folder, 'postgresql.log');
   }
 
   /** Whether there is a cluster, initialised to its end. */
@@ -99,8 +62,7 @@ export class Cluster {
     const unfinished = join(this.folder, 'data.new');
     await rm(unfinished, { recursive: true, force: true });
     await this.makeDataFolder(unfinished);
-    const child = await this.#spawn(
-      'initdb',
+    await this.#initdb(
       [
         ...['-D', dataFolder, '-U', superuser, '-A', 'scram-sha-256', '--auth-local=trust'],
         ...['-E', 'UTF8', '--locale=C.UTF-8', '--data-checksums'],
@@ -108,26 +70,21 @@ export class Cluster {
       ],
       unfinished,
     );
-    await this.#succeeds(child);
     await rename(unfinished, this.data);
   }
 
   /** Has the disk keep what was written to the data folder, and nothing else that waits to be. */
   async sync(): Promise<void> {
-    await this.#succeeds(await this.#spawn('initdb', ['--sync-only', '-D', dataFolder], this.data));
+    await this.#initdb(['--sync-only', '-D', dataFolder]);
   }
 
-  async #succeeds(initdb: ChildProcess): Promise<void> {
-    const [code] = await once(initdb, 'exit');
+  async #initdb(args: readonly string[], data?: string): Promise<void> {
+    const code = await this.run(this.#program('initdb'), args, data);
     if (code !== 0) throw new Error(`initdb ended with ${code}. ${await this.lastLogLines()}`);
   }
 
-  /** An empty folder that only the database account can open. */
-  async makeDataFolder(path: string = this.data): Promise<void> {
-    await mkdir(this.folder, { recursive: true });
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    const account = databaseAccount();
-    if (account) await chown(path, account.uid, account.gid);
+  #program(name: 'initdb' | 'postgres'): string {
+    return join(this.binaries.bin, name);
   }
 
   /**
@@ -150,11 +107,7 @@ export class Cluster {
     await this.killAll();
     await this.#removeLocks();
     await this.configure(options);
-    const child = await this.#spawn('postgres', ['-D', dataFolder], this.data);
-    const started = child.pid === undefined ? null : identify(child.pid);
-    child.unref();
-    if (!started) throw new Error(`PostgreSQL ended at once. ${await this.lastLogLines()}`);
-    return started;
+    return this.launchProcess(this.#program('postgres'), ['-D', dataFolder]);
   }
 
   /** Writes the configuration; what runs already takes it over at {@link Cluster.reload}. */
@@ -175,17 +128,11 @@ export class Cluster {
    * @throws when it does not end; when `signal` fires, and then it may go on ending
    */
   async stop(signal?: AbortSignal): Promise<void> {
-    const running = await this.identity();
-    if (!running) return;
-    signalProcess(running, 'SIGINT');
-    if (await waitForExit(running, patience, signal)) return;
-    throw new Error(
-      `PostgreSQL (process ${running.pid}) has not ended after ${patience / 1000} s.`,
-    );
+    await this.end('SIGINT', patience, signal);
   }
 
   /** Ends the cluster by a crash, whatever state its processes are in. What was committed stays. */
-  async crash(): Promise<void> {
+  override async crash(): Promise<void> {
     const running = await this.identity();
     if (running) {
       signalProcess(running, 'SIGQUIT');
@@ -200,21 +147,6 @@ export class Cluster {
     const folder = join(this.data, 'pg_replslot');
     const slots = await readdir(folder);
     await Promise.all(slots.map((slot) => rm(join(folder, slot), { recursive: true })));
-  }
-
-  /** Ends the cluster without ceremony, and removes its data. */
-  async wipe(): Promise<void> {
-    await this.crash();
-    // What the postmaster had started may still write for a moment.
-    await rm(this.data, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
-  }
-
-  /** The postmaster, if it runs. Its number alone would not do: it may be another process's by now. */
-  async identity(): Promise<ProcessIdentity | null> {
-    const identity = identify(Number.parseInt(await this.#pidFile(), 10));
-    if (!identity) return null;
-    const command = await readFile(`/proc/${identity.pid}/cmdline`, 'utf8').catch(() => '');
-    return command.split('\0')[0]?.endsWith('/postgres') ? identity : null;
   }
 
   /**
@@ -259,46 +191,17 @@ export class Cluster {
    */
   async output(
     binaries: Binaries,
-    program: 'pg_dump' | 'pg_dumpall',
+    name: 'pg_dump' | 'pg_dumpall',
     args: readonly string[],
   ): Promise<string> {
-    const folder = await open(this.data, 'r');
-    try {
-      const child = spawn(join(binaries.bin, program), ['-h', dataFolder, ...args], {
-        cwd: '/',
-        stdio: ['ignore', 'pipe', 'pipe', folder.fd],
-        env: environment,
-        ...databaseAccount(),
-      });
-      if (!child.stdout || !child.stderr) throw new Error(`${program} has nowhere to print to.`);
-      const [output, complaints, [code]] = await Promise.all([
-        text(child.stdout),
-        text(child.stderr),
-        once(child, 'close'),
-      ]);
-      if (code !== 0) throw new Error(`${program} ended with ${code}. ${complaints.trimEnd()}`);
-      return output;
-    } finally {
-      await folder.close();
-    }
-  }
-
-  async lastLogLines(count = 5): Promise<string> {
-    const log = await readFile(this.#log, 'utf8').catch(() => '');
-    return log.trimEnd().split('\n').slice(-count).join('\n');
-  }
-
-  /**
-   * Kills all processes that have the data folder as their own, which all of PostgreSQL's have:
-   * what outlives its postmaster keeps the port, and another one from starting.
-   */
-  async killAll(): Promise<void> {
-    const folder = await realpath(this.data).catch(() => null); // there is none
-    if (folder === null) return;
-    for (let left = workingIn(folder); left.length > 0; left = workingIn(folder)) {
-      for (const process of left) signalProcess(process, 'SIGKILL');
-      await sleep(10);
-    }
+    const program = join(binaries.bin, name);
+    const child = await this.spawn(program, ['-h', dataFolder, ...args], this.data, {
+      stdout: 'pipe',
+    });
+    if (!child.stdout) throw new Error(`${name} has nowhere to print to.`);
+    const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')]);
+    if (code !== 0) throw new Error(`${name} ended with ${code}. ${await this.lastLogLines()}`);
+    return output;
   }
 
   /**
@@ -328,38 +231,5 @@ export class Cluster {
 
   async #pidFile(): Promise<string> {
     return readFile(join(this.data, 'postmaster.pid'), 'utf8').catch(() => ''); // it does not run
-  }
-
-  /** Writes a file of the data folder, for the database account only. */
-  async writeFile(name: string, content: string): Promise<void> {
-    const file = join(this.data, name);
-    await writeFile(`${file}.new`, content, { mode: 0o600 });
-    const account = databaseAccount();
-    if (account) await chown(`${file}.new`, account.uid, account.gid);
-    await rename(`${file}.new`, file);
-  }
-
-  /**
-   * Starts a program of PostgreSQL as the database account. That account may not be able to walk
-   * the path to the data folder (somewhere below a private folder), so the folder is handed over
-   * opened, as descriptor 3.
-   */
-  async #spawn(program: 'initdb' | 'postgres', args: readonly string[], data: string) {
-    const folder = await open(data, 'r');
-    const log = await open(this.#log, 'a', 0o600);
-    try {
-      const child = spawn(join(this.binaries.bin, program), args, {
-        cwd: '/',
-        detached: true,
-        stdio: ['ignore', log.fd, log.fd, folder.fd],
-        env: environment,
-        ...databaseAccount(),
-      });
-      await once(child, 'spawn');
-      return child;
-    } finally {
-      await folder.close();
-      await log.close();
-    }
   }
 }

@@ -277,8 +277,8 @@ export const offer = z.object({
   /** Major versions, newest first. */
   versions: z.array(z.string()),
   plans: z.array(z.string()),
-  /** What a database of each version would run on. */
-  platforms: z.record(z.string(), platform).default({}),
+  /** What a database of each version would run on; not there where versions do not follow each other. */
+  platforms: z.record(z.string(), platform).optional(),
 });
 export type Offer = z.infer<typeof offer>;
 
@@ -332,6 +332,17 @@ export const operation = z.object({
 });
 export type Operation = z.infer<typeof operation>;
 
+/** How a database moves. */
+export const move = z.discriminatedUnion('kind', [
+  /** It is copied and followed while the app is up. */
+  z.object({ kind: z.literal('live') }),
+  /**
+   * It cannot be followed: what can be is copied while the app is up, and the `rest`, in bytes, as
+   * much as it is now, while the app is stopped.
+   */
+  z.object({ kind: z.literal('offline'), rest: z.number() }),
+]);
+
 /** A database as the engine sees it, whatever the product. */
 export const inspection = z.object({
   product: z.string(),
@@ -342,11 +353,13 @@ export const inspection = z.object({
   role: z.enum(['empty', 'primary', 'follower']),
   fenced: z.boolean(),
   platform: platform.optional(),
-  /** What forbids a live move, each with what to do about it. */
+  /** An agent of an earlier version has nothing that cannot be followed. */
+  move: move.default({ kind: 'live' }),
+  /** What forbids a move, each with what to do about it. */
   obstacles: z.array(z.string()),
   /** Settings of the server that do not let it be followed, each with what to do about it. */
   unsuitable: z.array(z.string()).default([]),
-  /** What the owner should know about a live move. */
+  /** What the owner should know about the move. */
   remarks: z.array(z.string()),
 });
 export type Inspection = z.infer<typeof inspection>;
@@ -360,11 +373,12 @@ export const endpoint = z.record(z.string(), z.unknown());
 
 /** How far a follower is. */
 export const following = z.object({
-  stage: z.enum(['idle', 'copying', 'catching-up', 'streaming', 'failed']),
+  /** `waiting`: has what can be copied while the app is up, and gets the rest once its primary is fenced. */
+  stage: z.enum(['idle', 'copying', 'catching-up', 'streaming', 'waiting', 'failed']),
   /** Bytes copied so far, and to copy. */
   copied: z.number(),
   total: z.number(),
-  /** Bytes of history still to replay; null while unknown. */
+  /** Bytes of history still to replay, or of the rest still to be copied; null while unknown. */
   lag: z.number().nullable(),
   /** Why it failed; null otherwise. */
   reason: z.string().nullable(),

@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly window: number;
   /** For how long a switch may let requests wait, in milliseconds. */
   readonly holdBudget: number;
+  /** For how much longer, while what cannot be copied before is copied, in milliseconds. */
+  readonly copyBudget: number;
   readonly publicUrl: string | null;
   readonly logger: Logger;
 }
@@ -44,7 +46,8 @@ export interface Server {
 
 /** Starts a control plane: its database, the engine, and the public API. */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { host, port, database, registry, token, window, holdBudget, logger } = options;
+  const { host, port, database, registry, token, logger } = options;
+  const { window, holdBudget, copyBudget } = options;
   const embedded = 'dir' in database ? await startEmbeddedPostgresql(database.dir) : null;
   const databaseUrl = 'dir' in database ? embedded?.url : database.url;
   if (databaseUrl === undefined) throw new Error('There is no database.');
@@ -66,7 +69,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const webhooks = new Webhooks({ events, registry, sign, logger });
   const chores = [() => webhooks.dispatch()];
   const migrations = new Engine({
-    ...{ db, databaseUrl, regions: registry, people: accounts, chores, window, holdBudget, logger },
+    ...{ db, databaseUrl, regions: registry, people: accounts, chores, logger },
+    ...{ window, holdBudget, copyBudget },
   });
   let lose: (why: Error) => void = () => undefined;
   const lost = new Promise<Error>((resolve) => {

@@ -19,3 +19,19 @@ export function namedAccount(name: string): Account | null {
     .find(([found]) => found === name);
   return line ? { uid: Number(line[2]), gid: Number(line[3]) } : null;
 }
+
+/**
+ * Who runs a server that must not run as root: root lets the named account, or `nobody` where
+ * there is none, run it; anybody else runs it as themselves (null).
+ * @throws when the host has neither account
+ */
+export function serviceAccount(name: string): Account | null {
+  if (!isRoot()) return null;
+  const account = namedAccount(name) ?? namedAccount('nobody');
+  if (!account) {
+    throw new Error(
+      `Databases cannot run as root, and this host has no account "${name}" or "nobody". Create one.`,
+    );
+  }
+  return account;
+}

@@ -18,9 +18,9 @@ export async function freePort([from, beyond]: Ports = ports): Promise<number> {
   }
 }
 
-/** Whether nobody listens on a TCP port of the loopback interface. */
-export async function isFree(port: number): Promise<boolean> {
-  const server = createServer().listen(port, '127.0.0.1');
+/** Whether nobody listens on a TCP port of the loopback interface, or of another address of this host. */
+export async function isFree(port: number, host = '127.0.0.1'): Promise<boolean> {
+  const server = createServer().listen(port, host);
   try {
     await once(server, 'listening');
   } catch {

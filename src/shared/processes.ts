@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 
@@ -76,11 +76,17 @@ export async function waitForExit(
   return true;
 }
 
-/** The processes whose working directory is this one, as far as that can be read. */
+/**
+ * The processes whose working directory is this one, as far as that can be read. A process may know it
+ * by another path (one that is mounted for it alone), so it is told by what it is.
+ */
 export function workingIn(folder: string): ProcessIdentity[] {
+  const wanted = statSync(folder, { throwIfNoEntry: false });
+  if (!wanted) return [];
   return runningProcesses().flatMap(({ process }) => {
     try {
-      return readlinkSync(`/proc/${process.pid}/cwd`) === folder ? process : [];
+      const cwd = statSync(`/proc/${process.pid}/cwd`);
+      return cwd.dev === wanted.dev && cwd.ino === wanted.ino ? process : [];
     } catch {
       return []; // another user's, or just ended
     }

@@ -64,6 +64,7 @@ beforeAll(async () => {
     requestsPerMinute: 100_000,
     window: windowLength,
     holdBudget: 30_000,
+    copyBudget: 600_000,
     publicUrl: null,
   });
   pool = new pg.Pool({ connectionString: postgresql.url });

@@ -21,6 +21,7 @@ export async function startStage({
   via = async (entry: RegionEntry): Promise<RegionEntry> => entry,
   window = windowLength,
   holdBudget = 30_000,
+  copyBudget = 600_000,
 } = {}) {
   const logger = pino({ level: 'silent' });
   const dir = await mkdtemp(join(tmpdir(), 'godwit-platform-'));
@@ -42,7 +43,7 @@ export async function startStage({
   ]);
   const server = await startServer({
     ...{ host: '127.0.0.1', port: 0, database: { url: database.url }, token, logger, registry },
-    ...{ requestsPerMinute: 100_000, window, holdBudget },
+    ...{ requestsPerMinute: 100_000, window, holdBudget, copyBudget },
     publicUrl: null,
   });
   const pool = new pg.Pool({ connectionString: database.url });

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { compareDatabases, lostWrites } from '../../src/dev/demo/check.js';
@@ -64,6 +64,8 @@ it('comes back with every write, whoever asks where, and can leave again', async
   expect(completed, describeSteps(completed)).toMatchObject({ status: 'done' });
   expect(completed.completed_at).not.toBeNull();
   expect((await app.ask('/')).status).toBe(404);
+  const file = join(stage.dir, 'regions', stage.source.name, 'apps', app.id, 'app.json');
+  expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ forwardToken: null });
   await app.client.setVariables('returner', { BACK: 'and changed' });
   const left = await app.query<{ count: string }>(
     "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'godwit_follow%'",

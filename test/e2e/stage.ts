@@ -1,13 +1,11 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
 import { chmod, cp, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import pg from 'pg';
 import { request } from 'undici';
-import { expect } from 'vitest';
+import { expect, inject } from 'vitest';
 import { z } from 'zod';
 import type { MigrationJson } from '../../src/api/region-migrations/presenter.js';
 import { ApiClient } from '../../src/client/api-client.js';
@@ -174,6 +172,8 @@ export interface Ground {
 interface BirdLog {
   readonly rows?: number;
   readonly version?: string;
+  /** Products of which it has an addon beside PostgreSQL. */
+  readonly addons?: readonly string[];
   readonly files?: Record<string, string>;
   readonly prewarm?: boolean;
 }
@@ -181,11 +181,14 @@ interface BirdLog {
 export async function deployBirdLog(
   ground: Ground,
   name: string,
-  { rows = 2_000, version, files = {}, prewarm = false }: BirdLog = {},
+  { rows = 2_000, version, addons = [], files = {}, prewarm = false }: BirdLog = {},
 ): Promise<TestApp> {
   const client = ground.client(ground.source.name);
   const { id } = await client.createApp(name);
   await client.addAddon(name, { product: 'postgresql', plan: 'postgresql-sandbox', version });
+  for (const product of addons) {
+    await client.addAddon(name, { product, plan: `${product}-sandbox`, version: undefined });
+  }
   await client.setVariables(name, { SEED_ROWS: `${rows}` });
   if (prewarm) await client.patch(`/apps/${name}`, { app: { prewarm } }, z.unknown());
   const app = new TestApp(ground, name, id);
@@ -197,23 +200,6 @@ export async function deployBirdLog(
     what: `${name} to have its rows`,
   });
   return app;
-}
-
-let installed: Promise<string> | undefined;
-
-/** The example with its packages, so that not every deployment installs them. A copy a process. */
-function installedBirdLog(): Promise<string> {
-  installed ??= (async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'godwit-bird-log-'));
-    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-    await cp(birdLog, folder, { recursive: true });
-    await promisify(execFile)('npm', ['ci', '--omit=dev', '--no-audit', '--no-fund'], {
-      cwd: folder,
-    });
-    await rm(join(folder, 'package-lock.json')); // with it, the packages would be left out
-    return folder;
-  })();
-  return installed;
 }
 
 export class TestApp {
@@ -231,7 +217,7 @@ export class TestApp {
   async deploy(files: Record<string, string>, client = this.client): Promise<void> {
     const folder = await mkdtemp(join(tmpdir(), 'godwit-source-'));
     try {
-      await cp(await installedBirdLog(), folder, { recursive: true });
+      await cp(join(inject('examples'), 'bird-log'), folder, { recursive: true });
       for (const [file, text] of Object.entries(files)) await writeFile(join(folder, file), text);
       const id = await client.deploy(this.name, packFolder(folder));
       const { status, output } = await until(
@@ -270,9 +256,13 @@ export class TestApp {
     return z.object({ rows: z.number() }).parse(JSON.parse(text));
   }
 
-  async databaseUrl(region = this.stage.source.name): Promise<string> {
+  databaseUrl(region?: string): Promise<string> {
+    return this.variable('DATABASE_URL', region);
+  }
+
+  async variable(wanted: string, region = this.stage.source.name): Promise<string> {
     const variables = await this.stage.client(region).variables(this.name);
-    return variables.find(({ name }) => name === 'DATABASE_URL')?.value ?? '';
+    return variables.find(({ name }) => name === wanted)?.value ?? '';
   }
 
   async query<Row extends pg.QueryResultRow>(sql: string, region?: string): Promise<Row[]> {

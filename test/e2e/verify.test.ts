@@ -1,13 +1,12 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { inWords } from '../../src/dev/verify/in-words.js';
 import { verify } from '../../src/dev/verify/verify.js';
-import { installed } from './installed.js';
 import { inventory, Stage } from './stage.js';
 
 let stage: Stage;
-let folder: string;
 beforeAll(async () => {
-  [stage, folder] = await Promise.all([Stage.start(), installed('ledger')]);
+  stage = await Stage.start();
 });
 afterAll(() => stage.remove());
 
@@ -19,7 +18,8 @@ it('checks a Godwit with an application of its own, and leaves nothing of it', a
     to: destination.name,
     plan: ['abort', 'migrate'],
     pause: 1,
-    ...{ clients: 8, edge: null, isHere: true, keep: false, folder },
+    ...{ clients: 8, edge: null, isHere: true, keep: false },
+    folder: join(inject('examples'), 'ledger'),
     say: (line) => said.push(line),
   });
   expect(done.isSound, inWords(done).join('\n')).toBe(true);

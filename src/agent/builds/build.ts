@@ -9,6 +9,7 @@ import { z } from 'zod';
 import type { Build } from '../../region/model.js';
 import type { Account } from '../../shared/account.js';
 import { Refusal } from '../../shared/errors.js';
+import { exists } from '../../shared/exists.js';
 import { marker, searchPath } from '../runtime/host-processes/supervised.js';
 import { type Archive, unpackArchive } from './archive.js';
 import { parseProcfile } from './procfile.js';
@@ -192,13 +193,6 @@ async function digestOf(file: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(file), hash);
   return hash.digest('hex');
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function parseJson(text: string): unknown {

@@ -66,8 +66,10 @@ export class Databases implements Does<DatabaseVerbName> {
     );
   }
 
-  offers(): Promise<Offer[]> {
-    return Promise.all(this.#products.map((product) => product.offer()));
+  /** What the host has at least one version of. */
+  async offers(): Promise<Offer[]> {
+    const all = await Promise.all(this.#products.map((product) => product.offer()));
+    return all.filter(({ versions }) => versions.length > 0);
   }
 
   /** @throws Refusal `invalid` when the region does not offer the product or version */

@@ -56,7 +56,7 @@ export const providerShape = briefProvider
     examples: [
       presentProvider({
         ...{ product: 'postgresql', title: 'PostgreSQL', description: 'A PostgreSQL server' },
-        ...{ versions: ['17', '16'], plans: ['postgresql-sandbox'], platforms: {} },
+        ...{ versions: ['17', '16'], plans: ['postgresql-sandbox'] },
       }),
     ],
   });

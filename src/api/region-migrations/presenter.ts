@@ -10,8 +10,13 @@ export const stepExample = {
   status: 'running',
   logs: null,
   phase: 'data',
-  progress: { done: 31_400_000, total: 448_300_000, rate: 95_000_000 },
+  progress: {
+    ...{ done: 31_400_000, total: 448_300_000, rate: 95_000_000 },
+    databases: [{ name: 'postgresql', done: 31_400_000, total: 448_300_000, rate: 95_000_000 }],
+  },
 };
+
+const amount = { done: z.number(), total: z.number(), rate: z.number() };
 
 export const stepShape = z
   .object({
@@ -21,9 +26,11 @@ export const stepShape = z
     logs: z.string().nullable(),
     phase: z.enum(phases),
     progress: z
-      .object({ done: z.number(), total: z.number(), rate: z.number() })
+      .object({ ...amount, databases: z.array(z.object({ name: z.string(), ...amount })) })
       .nullable()
-      .describe('Bytes done and to do, and done a second lately, of steps that take long'),
+      .describe(
+        'Bytes done and to do, and done a second lately, of steps that take long: in all, and of each database',
+      ),
   })
   .meta({ examples: [stepExample] });
 
@@ -102,5 +109,6 @@ export function presentMigration(migration: Migration): MigrationJson {
 
 /** A step as the API shows it: the documented attributes first, then ours. */
 export function presentStep({ id, name, status, logs, phase, progress }: StepRecord) {
-  return { id, name, status, logs, phase, progress };
+  const told = progress && { ...progress, databases: [...(progress.databases ?? [])] };
+  return { id, name, status, logs, phase, progress: told };
 }

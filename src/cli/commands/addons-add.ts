@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { action } from '../session.js';
 
 export const addonsAdd = new Command('addons-add')
-  .description('provision an addon, such as postgresql')
+  .description('provision an addon, such as postgresql or redis')
   .argument('<product>')
   .argument('[plan]', 'the smallest one by default')
   .option('--major <version>', 'major version; the newest by default')

@@ -14,6 +14,7 @@ interface Options {
   readonly requestsPerMinute: number;
   readonly windowDays: number;
   readonly holdSeconds: number;
+  readonly copySeconds: number;
 }
 
 export const server = new Command('server')
@@ -39,6 +40,12 @@ export const server = new Command('server')
     countUpTo(300),
     30,
   )
+  .option(
+    '--copy-seconds <seconds>',
+    'for how much longer, while databases are copied that can only be when the application is stopped',
+    countUpTo(86_400),
+    600,
+  )
   .action(async (options: Options) => {
     const ended = untilToldToEnd();
     const { Registry } = await import('../../region/registry.js');
@@ -55,6 +62,7 @@ export const server = new Command('server')
       requestsPerMinute: options.requestsPerMinute,
       window: options.windowDays * 24 * 3_600_000,
       holdBudget: options.holdSeconds * 1_000,
+      copyBudget: options.copySeconds * 1_000,
       publicUrl: options.publicUrl ?? null,
       logger,
     });

@@ -94,7 +94,7 @@ export class Clients {
     const outcome = await this.#persist(kind, client, () => line.last(client));
     if (outcome.how === 'done' && outcome.last < number) {
       const what = `${number} was acknowledged, and then ${outcome.last} was the last`;
-      this.#memory.failed(kind, client, 'stale', what);
+      this.#memory.failed(kind, { at: Date.now(), client, how: 'stale', what });
     }
   }
 
@@ -105,7 +105,8 @@ export class Clients {
       const outcome: Outcome & T = await ask();
       if (outcome.how !== 'announced' && outcome.how !== 'done') {
         const how = outcome.how === 'refused' ? 'status' : outcome.how;
-        this.#memory.failed(kind, client, how, outcome.what);
+        const { what, at = Date.now() } = outcome;
+        this.#memory.failed(kind, { at, client, how, what });
       }
       const isOver = outcome.how === 'done' || outcome.how === 'refused';
       if (isOver || this.#stopping.signal.aborted) {

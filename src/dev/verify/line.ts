@@ -13,7 +13,12 @@ import type { Kind } from './memory.js';
  */
 export type Outcome =
   | { readonly how: 'done' }
-  | { readonly how: 'refused' | 'broken' | 'away'; readonly what: string }
+  | {
+      readonly how: 'refused' | 'broken' | 'away';
+      readonly what: string;
+      /** When it came to that, in milliseconds since the epoch, if not just now. */
+      readonly at?: number;
+    }
   | { readonly how: 'announced' };
 
 /** What is to be written, by whom. */
@@ -122,8 +127,9 @@ export class Line {
   async #tell(text: string, number: number): Promise<Outcome> {
     const closed = this.#socket?.closed ?? null;
     if (closed !== null) this.#socket = null;
-    if (closed !== null && closed !== comeAgain) {
-      return { how: 'away', what: `WebSocket: closed with ${closed} while nothing was asked` };
+    if (closed !== null && closed.code !== comeAgain) {
+      const what = `WebSocket: closed with ${closed.code} while nothing was asked`;
+      return { how: 'away', what, at: closed.at };
     }
     if (!this.#socket) {
       const opened = await OpenSocket.open(this.#door);
@@ -151,13 +157,13 @@ type Heard = { readonly text: string } | { readonly code: number };
 class OpenSocket {
   readonly #socket: WebSocket;
   #hear: ((heard: Heard) => void) | null = null;
-  #closed: number | null = null;
+  #closed: { readonly code: number; readonly at: number } | null = null;
 
   private constructor(socket: WebSocket, way: Dispatcher) {
     this.#socket = socket;
     socket.addEventListener('message', ({ data }) => this.#heard({ text: String(data) }));
     socket.addEventListener('close', ({ code }) => {
-      this.#closed = code;
+      this.#closed = { code, at: Date.now() };
       this.#heard({ code });
       way.destroy();
     });
@@ -183,8 +189,8 @@ class OpenSocket {
     return opened;
   }
 
-  /** The code with which it was closed; null while it is open. */
-  get closed(): number | null {
+  /** With which code it was closed, and when; null while it is open. */
+  get closed(): { readonly code: number; readonly at: number } | null {
     return this.#closed;
   }
 

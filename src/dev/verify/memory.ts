@@ -61,9 +61,9 @@ export class Memory {
     this.#waits.set(kind, Math.max(this.#waits.get(kind) ?? 0, milliseconds));
   }
 
-  failed(kind: Kind, client: string, how: Failure['how'], what: string): void {
+  failed(kind: Kind, failure: Failure): void {
     this.#failed.set(kind, (this.#failed.get(kind) ?? 0) + 1);
-    this.#failures.push({ at: Date.now(), client, how, what });
+    this.#failures.push(failure);
   }
 
   report(): KindReport[] {

@@ -7,6 +7,8 @@ export const endForwarding: Step = {
   async run({ migration, source, destination, newAppId, log }) {
     await orGone(source.hide({ app: migration.appId }));
     await orGone(destination.revokeForward({ app: newAppId }));
+    // Granted when it was to come back, or did before this migration.
+    await orGone(source.revokeForward({ app: migration.appId }));
     log(`${source.name} forwards nothing to ${destination.name} any more.`);
   },
 };

@@ -9,10 +9,13 @@ export const copyDatabases: Step = {
   async foresee({ sourceApp, source, migration }) {
     const { addons } = await sourceApp();
     const all = await Promise.all(addons.map(({ id }) => source.inspect({ database: id })));
-    return all.map(({ product, version, size }) => {
+    return all.map(({ product, version, size, move }) => {
       const { [product]: newer } = migration.upgrade;
-      const becomes = newer === undefined ? '' : ` to ${newer}`;
-      return `${product} ${version}${becomes}, ${bytes(size)}, while the app goes on; then it is followed.`;
+      const what =
+        newer === undefined ? `${product} ${version}` : `${product} ${version} to ${newer}`;
+      return move.kind === 'live'
+        ? `${what}, ${bytes(size)}, while the app goes on; then it is followed.`
+        : `${what}, ${bytes(size - move.rest)} of ${bytes(size)} while the app goes on; the rest once it has stopped.`;
     });
   },
   run: (context) => keepFollowing(context, there),

@@ -15,7 +15,12 @@ export const followBack: Step = {
       const endpoint = await orGone(destination.grantFollow(grant));
       if (!endpoint) return log(`${addon.product} was removed from ${destination.name}.`);
       await source.followBack({ database: old, endpoint });
-      log(`${addon.product} on ${source.name} follows ${destination.name}.`);
+      const { stage } = await source.following({ database: old });
+      log(
+        stage === 'waiting'
+          ? `${addon.product} on ${source.name} keeps what it had; a rollback copies what has been written since.`
+          : `${addon.product} on ${source.name} follows ${destination.name}.`,
+      );
     });
     if (pairs.length === 0) log('The app has no databases.');
   },

@@ -1,4 +1,4 @@
-import { versionThere } from '../databases.js';
+import { platformThere, versionThere } from '../databases.js';
 import { check } from './check.js';
 
 /** Every addon's product is offered by the destination in the version that the addon is to have there. */
@@ -13,6 +13,10 @@ export const checkAddonVersions = check({
       if (isOlder(version, addon.version)) {
         obstacle(
           `${product} ${addon.version} cannot become ${version}, which is older. Abort, and create the migration with a later version, or with none.`,
+        );
+      } else if (version !== addon.version && !platformThere(addon, migration, offers)) {
+        obstacle(
+          `${product} ${addon.version} cannot become ${version} while it moves. Abort, and create the migration without.`,
         );
       }
       const offered = offers.find((offer) => offer.product === product)?.versions ?? [];

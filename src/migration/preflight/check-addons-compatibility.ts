@@ -1,9 +1,16 @@
+import type { Inspection } from '../../region/model.js';
 import { bytes } from '../../shared/bytes.js';
 import { messageOf } from '../../shared/errors.js';
 import { platformThere } from '../databases.js';
 import { check } from './check.js';
 
-/** Every addon's plan is offered by the destination, and its database can move live. */
+const ways: Readonly<Record<Inspection['move']['kind'], (found: Inspection) => string>> = {
+  live: () => 'moves live: the app stays up while it is copied',
+  offline: () =>
+    'moves offline: what does not change is copied while the app stays up, the rest while it is stopped and requests wait',
+};
+
+/** Every addon's plan is offered by the destination, and its database can move. */
 export const checkAddonsCompatibility = check({
   title: 'Check addons compatibility',
   async look({ migration, sourceApp, source, destination, log, obstacle }) {
@@ -37,9 +44,7 @@ export const checkAddonsCompatibility = check({
       if (!database) continue;
       for (const line of database.obstacles) obstacle(`${product}: ${line}`);
       const how =
-        database.obstacles.length > 0
-          ? 'cannot move as it is'
-          : 'moves live: the app stays up while it is copied';
+        database.obstacles.length > 0 ? 'cannot move as it is' : ways[database.move.kind](database);
       log(`${product} ${database.version}, plan ${plan}, ${bytes(database.size)}: ${how}.`);
       for (const remark of database.remarks) log(`${product}: ${remark}`);
     }

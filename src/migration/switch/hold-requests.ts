@@ -1,4 +1,6 @@
-import type { Step } from '../phase.js';
+import { bytes } from '../../shared/bytes.js';
+import type { Step, StepContext } from '../phase.js';
+import { holdBudgetOf } from './hold-budget.js';
 import type { Way } from './way.js';
 
 /**
@@ -13,20 +15,17 @@ export const holdRequests = (way: Way): Step => ({
   whileHolding: true,
   async foresee({ holdBudget }) {
     return [
-      `For at most ${holdBudget / 1000} s; for how long probably, preflight estimates. If it took longer, everything would be as before.`,
+      `For at most ${holdBudget / 1000} s, and as long as databases are copied that cannot be before; for how long probably, preflight estimates. If it took longer, everything would be as before.`,
     ];
   },
   async run(context) {
-    const { migration, holdBudget, remember, record, log } = context;
+    const { migration, record } = context;
     const { region, app } = way.from(context);
-    const now = Date.now();
-    const holdUntil = migration.holdUntil?.getTime() ?? now + holdBudget;
-    await remember({ holdUntil: new Date(holdUntil) });
-    const left = Math.max(0, holdUntil - now);
+    const holdUntil = migration.holdUntil ?? (await begin(context, way));
+    const left = Math.max(0, holdUntil.getTime() - Date.now());
     record.mark('held');
     await region.hold({ app, budget: left + backingOut, drain: Math.round(left / 3) });
     record.mark('drained');
-    log(`Requests wait, for at most ${holdBudget / 1000} s.`);
   },
   async undo(context) {
     const { remember, record, log } = context;
@@ -38,3 +37,13 @@ export const holdRequests = (way: Way): Step => ({
     log(`Requests go to ${region.name} again; ${report.held} had waited.`);
   },
 });
+
+/** @returns until when requests may be held */
+async function begin(context: StepContext, way: Way): Promise<Date> {
+  const { time, rest } = await holdBudgetOf(context, way);
+  context.log(`Requests wait, for at most ${Math.ceil(time / 1_000)} s.`);
+  if (rest > 0) context.log(`Meanwhile, ${bytes(rest)} are copied that could not be before.`);
+  const holdUntil = new Date(Date.now() + time);
+  await context.remember({ holdUntil });
+  return holdUntil;
+}

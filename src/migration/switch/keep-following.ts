@@ -3,6 +3,7 @@ import { bytes } from '../../shared/bytes.js';
 import { until } from '../../shared/until.js';
 import { type DatabasePair, databasePairs } from '../databases.js';
 import type { StepContext } from '../phase.js';
+import { Copies } from './watch-copies.js';
 import type { Way } from './way.js';
 
 /** A copy of a very large database takes long; it has failed when nothing has moved for this long. */
@@ -10,18 +11,14 @@ const stalled = 30 * 60_000;
 
 /**
  * Makes the databases of the one side follow those of the other and waits until all of them keep
- * up. Those that do already are left alone. They are copied side by side; the app stays up.
+ * up, or have what they can have while the app is up. Those that do already are left alone. They are
+ * copied side by side; the app stays up.
  */
 export async function keepFollowing(context: StepContext, way: Way): Promise<void> {
   const pairs = await databasePairs(context);
-  const states = new Map<string, Following>();
+  const copies = new Copies(context);
   await Promise.all(
-    pairs.map((pair) =>
-      followOne(context, way, pair, (state) => {
-        states.set(pair.twin, state);
-        context.progress(total(states));
-      }),
-    ),
+    pairs.map((pair) => followOne(context, way, pair, (state) => copies.see(pair.name, state))),
   );
   if (pairs.length === 0) context.log('The app has no databases.');
 }
@@ -55,18 +52,14 @@ async function followOne(
       if (Date.now() - movedAt > stalled) {
         throw new Error(`${addon.product}: copying has not moved for half an hour.`);
       }
-      return now.stage === 'streaming' && now;
+      return (now.stage === 'streaming' || now.stage === 'waiting') && now;
     },
     { timeout: Number.POSITIVE_INFINITY, every: 100, signal, what: `${addon.product} to keep up` },
   );
-  log(`${addon.product} ${addon.version} follows; ${bytes(state.copied)} copied.`);
-}
-
-function total(states: ReadonlyMap<string, Following>): { done: number; total: number } {
-  const sum = { done: 0, total: 0 };
-  for (const { copied, total } of states.values()) {
-    sum.done += copied;
-    sum.total += Math.max(total, copied);
-  }
-  return sum;
+  const { copied, lag } = state;
+  const became =
+    state.stage === 'waiting'
+      ? `is copied as far as it can be, ${bytes(copied)}; the other ${bytes(lag ?? 0)} are copied when the app has stopped`
+      : `follows; ${bytes(copied)} copied`;
+  log(`${addon.product} ${addon.version} ${became}.`);
 }

@@ -10,7 +10,7 @@ const words: Record<Part, string> = {
   drain: 'answering what was under way',
   stop: 'stopping the app',
   fence: 'fencing the databases',
-  'catch-up': 'catching up',
+  'catch-up': 'catching up, or copying what could not be before',
   promote: 'promoting',
   boot: 'starting the app',
   release: 'releasing',

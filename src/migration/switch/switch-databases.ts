@@ -2,6 +2,7 @@ import { type DatabasePair, databasePairs } from '../databases.js';
 import { orGone } from '../or-gone.js';
 import type { Step } from '../phase.js';
 import { sideBySide } from '../side-by-side.js';
+import { watchingCopies } from './watch-copies.js';
 import type { Way } from './way.js';
 
 /**
@@ -28,9 +29,11 @@ export const switchDatabases = (way: Way): Step => ({
     );
     record.mark('fenced');
     const timeout = Math.max(0, (migration.holdUntil?.getTime() ?? 0) - Date.now());
-    await Promise.all(
-      [...positions].map(([pair, position]) =>
-        to.region.waitFor({ database: to.database(pair), position, timeout }),
+    await watchingCopies(context, way, () =>
+      Promise.all(
+        [...positions].map(([pair, position]) =>
+          to.region.waitFor({ database: to.database(pair), position, timeout }),
+        ),
       ),
     );
     record.mark('caughtUp');

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { Platform } from '../../../src/region/model.js';
 import { until } from '../../../src/shared/until.js';
+import { majors, PostgresqlRegion } from './postgresql-region.js';
 import {
   asApp,
   asSuperuserFirst,
@@ -11,14 +12,16 @@ import {
   changes,
   everythingIn,
 } from './rich/data-set.js';
-import { majors, streaming, TestRegion } from './test-databases.js';
+import { cleanUp, streaming } from './test-databases.js';
+
+afterEach(cleanUp);
 
 const newest = majors[0]?.major ?? '';
 const older = majors.find(({ major }) => major === '15')?.major ?? '';
 
 /** A database with a bit of everything, in an older PostgreSQL, and one of a newer that is to follow it. */
 async function twoMajors() {
-  const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+  const [here, there] = [await PostgresqlRegion.create(), await PostgresqlRegion.create()];
   const old = await here.provision(older);
   const twin = await there.provision(newest, 'empty');
   const follower = randomUUID();
@@ -27,7 +30,7 @@ async function twoMajors() {
 }
 type Pair = Awaited<ReturnType<typeof twoMajors>>;
 
-async function platform(region: TestRegion, database: string): Promise<Platform | undefined> {
+async function platform(region: PostgresqlRegion, database: string): Promise<Platform | undefined> {
   return (await region.databases.inspect({ database })).platform;
 }
 
@@ -106,7 +109,7 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     await expect(app.query('CREATE TABLE late (id int)')).rejects.toThrow('is being moved');
     await expect(app.query('ALTER TABLE birds ADD COLUMN late int')).rejects.toThrow('moved');
     await expect(app.query('DROP TABLE journal')).rejects.toThrow('moved');
-    await streaming(there, twin);
+    await streaming(there.region, twin);
     await expect(there.connect(twin)).rejects.toThrow();
     await app.query(changes(1));
     await writer.stop();
@@ -138,7 +141,7 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     await here.databases.followBack({ database: old, endpoint: back });
     await now.query(changes(4));
     await expect(now.query('CREATE TABLE late (id int)')).rejects.toThrow('is being moved');
-    await streaming(here, old);
+    await streaming(here.region, old);
     await expect(here.connect(old)).rejects.toThrow();
 
     await there.databases.flush({ database: twin });
@@ -155,7 +158,7 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     await (await there.connect(twin)).query(changes(5));
     const once = await there.databases.grantFollow({ database: twin, follower, to });
     await here.databases.follow({ database: old, endpoint: once });
-    await streaming(here, old);
+    await streaming(here.region, old);
     await (await there.connect(twin)).query(changes(6));
     const finish = await there.databases.fence({ database: twin });
     await here.databases.waitFor({ database: old, position: finish, timeout: 20_000 });
@@ -191,11 +194,11 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     await here.kill(old);
     await there.restart();
     await there.kill(twin);
-    await streaming(there, twin);
+    await streaming(there.region, twin);
     await there.kill(twin);
     await here.kill(old);
     await here.restart();
-    await streaming(there, twin);
+    await streaming(there.region, twin);
 
     await here.kill(old);
     await here.databases.fence({ database: old });
@@ -209,7 +212,7 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     await there.restart();
     await there.databases.promote({ database: twin });
     await writer.stop();
-    const ids = async (region: TestRegion, database: string) => {
+    const ids = async (region: PostgresqlRegion, database: string) => {
       const client = await region.connect(database);
       const { rows } = await client.query<{ id: number }>('SELECT id FROM ticks');
       return new Set(rows.map(({ id }) => id));
@@ -222,7 +225,7 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     await here.databases.unfence({ database: old });
     await (await here.connect(old)).query("INSERT INTO ticks VALUES (0, 'taken back')");
     await follow(pair);
-    await streaming(there, twin);
+    await streaming(there.region, twin);
     const again = await here.databases.fence({ database: old });
     await there.databases.waitFor({ database: twin, position: again, timeout: 30_000 });
     await there.databases.promote({ database: twin });
@@ -244,7 +247,7 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     await here.kill(old);
     await there.kill(twin);
     await here.restart();
-    await streaming(here, old);
+    await streaming(here.region, old);
     await there.databases.fence({ database: twin });
     await there.kill(twin);
     const end = await there.databases.fence({ database: twin });

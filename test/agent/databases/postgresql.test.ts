@@ -3,24 +3,46 @@ import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import type pg from 'pg';
-import { describe, expect, it } from 'vitest';
-import { signalProcess } from '../../../src/shared/processes.js';
+import pg from 'pg';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Postgresql } from '../../../src/agent/databases/postgresql/postgresql.js';
+import { findBinaries } from '../../../src/postgresql/binaries.js';
+import { identify, type ProcessIdentity, signalProcess } from '../../../src/shared/processes.js';
 import { until } from '../../../src/shared/until.js';
-import { cleanUp, majors, streaming, TestRegion } from './test-databases.js';
+import { afterwards, cleanUp, kill, logger, streaming, TestDatabases } from './test-databases.js';
+
+const majors = await findBinaries();
+afterEach(cleanUp);
+
+const create = () => TestDatabases.create(new Postgresql({ majors, address: '127.0.0.1', logger }));
+
+async function connect({ databases }: TestDatabases, database: string): Promise<pg.Client> {
+  const client = new pg.Client(databases.variables(database)['DATABASE_URL']);
+  client.on('error', () => undefined); // sessions are ended on purpose here
+  await client.connect();
+  afterwards(() => client.end());
+  return client;
+}
+
+async function postmaster({ dir }: TestDatabases, database: string): Promise<ProcessIdentity> {
+  const pidFile = join(dir, database, 'data', 'postmaster.pid');
+  const identity = identify(Number.parseInt(await readFile(pidFile, 'utf8'), 10));
+  if (!identity) throw new Error('PostgreSQL does not run');
+  return identity;
+}
 
 const count = async (client: pg.Client) =>
   Number((await client.query('SELECT count(*) FROM entries')).rows[0].count);
 
 describe.each(majors)('PostgreSQL $major', ({ major }) => {
   it('moves with everything, loses nothing, and follows back', async () => {
-    const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const [here, there] = [await create(), await create()];
     const follower = randomUUID();
     const old = await here.provision(major);
     const twin = await there.provision(major, 'empty');
     expect(there.databases.variables(twin)).toEqual({});
 
-    const app = await here.connect(old);
+    const app = await connect(here, old);
     await app.query('CREATE TABLE entries (id serial PRIMARY KEY, text text)');
     await app.query(
       `INSERT INTO entries (text) SELECT repeat('x', 100) FROM generate_series(1, 20000)`,
@@ -36,14 +58,14 @@ describe.each(majors)('PostgreSQL $major', ({ major }) => {
     await here.databases.flush({ database: old });
     const position = await here.databases.fence({ database: old });
     expect(await here.databases.fence({ database: old })).toBe(position);
-    await expect(here.connect(old)).rejects.toThrow();
+    await expect(connect(here, old)).rejects.toThrow();
     await here.restart();
-    await expect(here.connect(old)).rejects.toThrow();
+    await expect(connect(here, old)).rejects.toThrow();
     await there.databases.waitFor({ database: twin, position, timeout: 10_000 });
     await there.databases.promote({ database: twin });
     await there.databases.promote({ database: twin });
 
-    const moved = await there.connect(twin);
+    const moved = await connect(there, twin);
     expect(await count(moved)).toBe(20_001);
     await moved.query(`INSERT INTO entries (text) VALUES ('after the switch')`);
 
@@ -53,7 +75,7 @@ describe.each(majors)('PostgreSQL $major', ({ major }) => {
     await streaming(here, old);
     const now = await there.databases.position({ database: twin });
     await here.databases.waitFor({ database: old, position: now, timeout: 10_000 });
-    expect(await count(await here.connect(old))).toBe(20_002);
+    expect(await count(await connect(here, old))).toBe(20_002);
   });
 });
 
@@ -61,7 +83,7 @@ const newest = majors[0]?.major ?? '';
 
 describe('a database', () => {
   it('leaves nothing of a revoked grant, and takes writes again when unfenced', async () => {
-    const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const [here, there] = [await create(), await create()];
     const follower = randomUUID();
     const old = await here.provision(newest);
     const twin = await there.provision(newest, 'empty');
@@ -75,7 +97,7 @@ describe('a database', () => {
     await here.databases.revokeFollow({ database: old, follower });
     await here.databases.revokeFollow({ database: old, follower });
 
-    const app = await here.connect(old);
+    const app = await connect(here, old);
     await app.query('CREATE TABLE entries (id int)');
     const { rows } = await app.query(
       `SELECT (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_roles
@@ -91,38 +113,38 @@ describe('a database', () => {
   });
 
   it('comes back on another port when its own was taken while it was fenced', async () => {
-    const here = await TestRegion.create();
+    const here = await create();
     const database = await here.provision(newest);
     const { port } = new URL(here.databases.variables(database)['DATABASE_URL'] ?? '');
     await here.databases.fence({ database });
     const thief = createServer().listen(Number(port), '127.0.0.1');
     await once(thief, 'listening');
-    cleanUp.push(async () => thief.close());
+    afterwards(async () => thief.close());
     await here.databases.unfence({ database });
     const moved = new URL(here.databases.variables(database)['DATABASE_URL'] ?? '').port;
     expect(moved).not.toBe(port);
-    await (await here.connect(database)).query('SELECT 1');
+    await (await connect(here, database)).query('SELECT 1');
   });
 
   it('does what it is asked for although it crashed, and left locks of somebody who is there', async () => {
-    const here = await TestRegion.create();
+    const here = await create();
     const database = await here.provision(newest);
     // PostgreSQL believes in a process of its own account that is none of its parents.
-    const other = await here.postmaster(await here.provision(newest));
+    const other = await postmaster(here, await here.provision(newest));
     const { port } = new URL(here.databases.variables(database)['DATABASE_URL'] ?? '');
     const lock = join(here.dir, database, 'data', `.s.PGSQL.${port}.lock`);
     const text = await readFile(lock, 'utf8');
     // Before the next round finds out.
-    signalProcess(await here.postmaster(database), 'SIGKILL');
+    signalProcess(await postmaster(here, database), 'SIGKILL');
     await writeFile(lock, text.replace(/^\d+/, `${other.pid}`));
     await here.databases.flush({ database });
-    await here.kill(database);
+    await kill(await postmaster(here, database));
     await here.databases.grantFollow({ database, follower: randomUUID() });
-    await (await here.connect(database)).query('SELECT 1');
+    await (await connect(here, database)).query('SELECT 1');
   });
 
   it('is removed while it is being copied, however often that is asked', async () => {
-    const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const [here, there] = [await create(), await create()];
     const old = await here.provision(newest);
     const twin = await there.provision(newest, 'empty');
     const endpoint = await here.databases.grantFollow({ database: old, follower: randomUUID() });
@@ -133,7 +155,7 @@ describe('a database', () => {
   });
 
   it('is removed, and does not keep its region from starting, when its primary no longer lets it in', async () => {
-    const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const [here, there] = [await create(), await create()];
     const follower = randomUUID();
     const old = await here.provision(newest);
     const twins = [await there.provision(newest, 'empty'), await there.provision(newest, 'empty')];
@@ -153,11 +175,11 @@ describe('a database', () => {
   }, 60_000);
 
   it('comes back after a crash, fences what had crashed, and copies again after a restart', async () => {
-    const [here, there] = [await TestRegion.create(), await TestRegion.create()];
+    const [here, there] = [await create(), await create()];
     const old = await here.provision(newest);
-    await (await here.connect(old)).query('CREATE TABLE entries AS SELECT 1 AS id');
-    await here.kill(old);
-    const app = await until(() => here.connect(old).catch(() => null), {
+    await (await connect(here, old)).query('CREATE TABLE entries AS SELECT 1 AS id');
+    await kill(await postmaster(here, old));
+    const app = await until(() => connect(here, old).catch(() => null), {
       timeout: 20_000,
       what: 'the database to come back',
     });
@@ -169,7 +191,7 @@ describe('a database', () => {
     await there.restart();
     await streaming(there, twin);
 
-    await here.kill(old);
+    await kill(await postmaster(here, old));
     const position = await here.databases.fence({ database: old });
     await there.databases.waitFor({ database: twin, position, timeout: 10_000 });
   });

@@ -329,7 +329,7 @@ async function succeed(): Promise<void> {
     async () => {
       const { failed_phase, steps } = await app.run(id, phase);
       if (failed_phase === null) return true;
-      expect(JSON.stringify(steps)).toMatch(/were over/);
+      expect(JSON.stringify(steps)).toMatch(/was over/);
       return false;
     },
     { timeout: 120_000, what: `${phase} to succeed` },

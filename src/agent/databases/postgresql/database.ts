@@ -1,12 +1,13 @@
-import { access, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { parseLsn } from '../../../postgresql/lsn.js';
 import type { Following, Inspection } from '../../../region/model.js';
 import { messageOf, Refusal } from '../../../shared/errors.js';
+import { exists } from '../../../shared/exists.js';
 import { newSecret } from '../../../shared/ids.js';
 import { until } from '../../../shared/until.js';
+import { Copying } from '../copying.js';
 import type { Database } from '../product.js';
 import { chooseLink } from './choose-link.js';
-import { Copying } from './copying.js';
 import { inspectServer } from './inspect.js';
 import type { Link } from './link.js';
 import { LogicalLink } from './logical/link.js';
@@ -18,6 +19,7 @@ import {
   currentPosition,
   dropForeignGrants,
   followerName,
+  isRefusedForGood,
   sizeOf,
 } from './queries.js';
 import {
@@ -95,7 +97,10 @@ export class PostgresqlDatabase implements Database {
       role === 'primary' && !fenced
         ? await inspectServer(this.#server, own, to ? platformSchema.parse(to) : own)
         : { version: major, size: 0, obstacles: [], unsuitable: [], remarks: [] };
-    return { product: 'postgresql', role, fenced, platform: own, ...found };
+    return {
+      ...{ product: 'postgresql', role, fenced, platform: own, move: { kind: 'live' } },
+      ...found,
+    };
   }
 
   async grantFollow(follower: string, to?: Record<string, unknown>): Promise<Endpoint> {
@@ -289,7 +294,7 @@ export class PostgresqlDatabase implements Database {
   #copyInBackground(endpoint: Endpoint): void {
     this.#copying ??= new Copying(
       (signal, onProgress) => this.#link(endpoint).copy(onProgress, signal),
-      this.#server.logger,
+      isRefusedForGood,
     );
   }
 
@@ -302,13 +307,6 @@ export class PostgresqlDatabase implements Database {
     await this.#copying?.giveUp();
     this.#copying = null;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function sameEndpoint(a: Endpoint, b: Endpoint): boolean {

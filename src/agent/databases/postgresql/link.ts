@@ -1,4 +1,4 @@
-import type { CopyProgress } from '../../../postgresql/base-backup.js';
+import type { CopyProgress } from '../../../shared/copy-progress.js';
 
 /** How a follower is made from its primary, kept like it, and takes its place. */
 export interface Link {

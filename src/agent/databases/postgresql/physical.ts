@@ -1,8 +1,8 @@
 import type pg from 'pg';
-import { databaseAccount } from '../../../postgresql/account.js';
-import { type CopyProgress, copyCluster } from '../../../postgresql/base-backup.js';
+import { copyCluster } from '../../../postgresql/base-backup.js';
 import { readControlFile } from '../../../postgresql/control-file.js';
 import { formatLsn, parseLsn } from '../../../postgresql/lsn.js';
+import type { CopyProgress } from '../../../shared/copy-progress.js';
 import { until } from '../../../shared/until.js';
 import type { Link } from './link.js';
 import { allStream, physicalLag, promoteFollower, replayPosition } from './queries.js';
@@ -26,7 +26,7 @@ export class PhysicalLink implements Link {
     const { cluster } = this.#server;
     await cluster.wipe();
     await cluster.makeDataFolder();
-    await copyCluster(this.#endpoint, cluster.data, databaseAccount(), onProgress, signal);
+    await copyCluster(this.#endpoint, cluster.data, cluster.account, onProgress, signal);
     await cluster.sync();
     signal.throwIfAborted();
     await cluster.writeFile('standby.signal', '');

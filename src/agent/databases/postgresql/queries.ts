@@ -1,5 +1,6 @@
-import type pg from 'pg';
+import pg from 'pg';
 import { parseLsn } from '../../../postgresql/lsn.js';
+import { Refusal } from '../../../shared/errors.js';
 import { until } from '../../../shared/until.js';
 import type { DatabaseRecord } from './record.js';
 
@@ -170,4 +171,11 @@ export async function sizeOf(client: pg.Client): Promise<number> {
 export async function loadedAt(client: pg.Client): Promise<string> {
   const { rows } = await client.query<{ at: string }>('SELECT pg_conf_load_time()::text AS at');
   return rows[0]?.at ?? '';
+}
+
+/** Whether it was refused by us, or with a class of SQLSTATE that trying again does not change: wrong credentials, features, syntax. */
+export function isRefusedForGood(error: unknown): boolean {
+  if (error instanceof Refusal) return error.kind === 'conflict';
+  if (error instanceof pg.DatabaseError) return /^(28|0A|42)/.test(error.code ?? '');
+  return error instanceof Error && error.cause !== undefined && isRefusedForGood(error.cause);
 }

@@ -7,8 +7,7 @@ import { databasePorts, freePort, isFree } from '../../../shared/free-port.js';
 import { writeJsonFile } from '../../../shared/json-file.js';
 import type { Logger } from '../../../shared/logging.js';
 import { until } from '../../../shared/until.js';
-import { isRefusedForGood } from './copying.js';
-import { ensureLogin, loadedAt } from './queries.js';
+import { ensureLogin, isRefusedForGood, loadedAt } from './queries.js';
 import { type DatabaseRecord, fenceOf, recordFile } from './record.js';
 import {
   certificateFile,

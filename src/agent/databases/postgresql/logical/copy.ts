@@ -1,6 +1,6 @@
 import type pg from 'pg';
-import type { CopyProgress } from '../../../../postgresql/base-backup.js';
 import { atRemote } from '../../../../postgresql/remote.js';
+import type { CopyProgress } from '../../../../shared/copy-progress.js';
 import type { LogicalEndpoint } from '../record.js';
 import type { Server } from '../server.js';
 import { inLanes } from './lanes.js';

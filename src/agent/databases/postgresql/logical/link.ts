@@ -1,7 +1,7 @@
 import type pg from 'pg';
-import type { CopyProgress } from '../../../../postgresql/base-backup.js';
 import { formatLsn, parseLsn } from '../../../../postgresql/lsn.js';
 import { atRemote, type RemoteSession } from '../../../../postgresql/remote.js';
+import type { CopyProgress } from '../../../../shared/copy-progress.js';
 import { newSecret } from '../../../../shared/ids.js';
 import { until } from '../../../../shared/until.js';
 import type { Link } from '../link.js';

@@ -1,0 +1,411 @@
+import { access, rm } from 'node:fs/promises';
+import pRetry from 'p-retry';
+import type { Following, Inspection } from '../../../region/model.js';
+import { messageOf, Refusal } from '../../../shared/errors.js';
+import { databasePorts, freePort, isFree } from '../../../shared/free-port.js';
+import { newSecret } from '../../../shared/ids.js';
+import { writeJsonFile } from '../../../shared/json-file.js';
+import type { Logger } from '../../../shared/logging.js';
+import type { ProcessIdentity } from '../../../shared/processes.js';
+import { until } from '../../../shared/until.js';
+import { Copying } from '../copying.js';
+import type { Database } from '../product.js';
+import { copyServer, NotAdmitted } from './copy.js';
+import { CopyDoor } from './copy-door.js';
+import { createGrant, ensureLogin } from './grants.js';
+import { inspectServer } from './inspect.js';
+import { followerName } from './names.js';
+import type { Programs } from './programs.js';
+import {
+  type DatabaseRecord,
+  type Endpoint,
+  endpoint as endpointSchema,
+  recordFile,
+} from './record.js';
+import {
+  beginHistory,
+  boundHistory,
+  historyEnd,
+  primaryEnd,
+  replays,
+  replication,
+} from './replication.js';
+import { takeRole } from './role.js';
+import { MariadbServer } from './server.js';
+import { errorNumber, type Session } from './session.js';
+import { sizeOf } from './size.js';
+
+/** A follower that has replayed within this time what its primary has now keeps up. In milliseconds. */
+const keepsUp = 300;
+
+/** How long a server that crashes is started and asked again for a change, in milliseconds. */
+const comebackPatience = 60_000;
+
+/** How long a server may take to be a primary again before it is ended by a crash, in milliseconds. */
+const unfencePatience = 2_000;
+
+/** A follower that stays away for long is copied anew rather than that the disk fills up. In bytes. */
+const mostHistory = 16 * 1024 ** 3;
+/** How often that is seen to, in milliseconds. */
+const historyRounds = 60_000;
+
+/** What a database runs with on its host. */
+export interface DatabaseHost {
+  readonly programs: Programs;
+  /** Address of the host, for followers in other regions. */
+  readonly address: string;
+  readonly logger: Logger;
+}
+
+/** One MariaDB server for one app: a primary, or a follower that replays the history of another. */
+export class MariadbDatabase implements Database {
+  readonly #folder: string;
+  readonly #server: MariadbServer;
+  readonly #door: CopyDoor;
+  readonly #address: string;
+  readonly #logger: Logger;
+  #record: DatabaseRecord;
+  /** The copy under way, or the last one. */
+  #copying: Copying | null = null;
+  /** The process that is what the record says; null when that has to be seen to. */
+  #settled: ProcessIdentity | null = null;
+  #historyBoundAt = 0;
+
+  constructor(folder: string, found: DatabaseRecord, host: DatabaseHost) {
+    this.#folder = folder;
+    this.#record = found;
+    this.#address = host.address;
+    this.#logger = host.logger.child({ database: found.id });
+    this.#server = new MariadbServer(folder, host.programs, host.address);
+    this.#door = new CopyDoor(this.#server, this.#logger);
+  }
+
+  get id(): string {
+    return this.#record.id;
+  }
+
+  variables(): Record<string, string> {
+    const { role, port, login } = this.#record;
+    if (role === 'empty') return {};
+    const url = `mysql://${login.user}:${login.password}@127.0.0.1:${port}/${login.database}`;
+    return { SCALINGO_MYSQL_URL: url, DATABASE_URL: url };
+  }
+
+  async tend(): Promise<void> {
+    const { role, following } = this.#record;
+    if (role === 'empty') return;
+    if (following && !following.copied) {
+      this.#copyInBackground(following.endpoint);
+      return;
+    }
+    if (this.#copying?.isUnderWay) return; // whole by now, and started by who copied
+    await this.#settle();
+    if (Date.now() - this.#historyBoundAt < historyRounds) return;
+    await this.#ask((session) => boundHistory(session, mostHistory));
+    this.#historyBoundAt = Date.now();
+  }
+
+  get isBeingRemoved(): boolean {
+    return this.#record.removing;
+  }
+
+  async rest(): Promise<void> {
+    await this.leave();
+    await this.#server.stop();
+  }
+
+  async leave(): Promise<void> {
+    await this.#door.close();
+    await this.#giveUpCopying();
+  }
+
+  async remove(): Promise<void> {
+    if (!(await exists(this.#folder))) return;
+    await this.#write({ removing: true });
+    await this.#empty();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async inspect(): Promise<Inspection> {
+    const { role, fenced, series } = this.#record;
+    const common = { ...{ product: 'mariadb', role, fenced }, move: { kind: 'live' } } as const;
+    if (role === 'empty') {
+      const nothing = { version: series, size: 0, obstacles: [], unsuitable: [], remarks: [] };
+      return { ...common, ...nothing };
+    }
+    const found = await this.#ask(inspectServer);
+    return { ...common, size: await sizeOf(this.#server.data), ...found };
+  }
+
+  async grantFollow(follower: string): Promise<Endpoint> {
+    const known = this.#record.grants.find((grant) => grant.follower === follower);
+    const grant = known ?? { follower, name: followerName(follower), password: newSecret() };
+    if (!known) await this.#write({ grants: [...this.#record.grants, grant] });
+    await this.#insist((session) => createGrant(session, grant));
+    const { series, port, copyPort, certificate, login } = this.#record;
+    return {
+      ...{ series, host: this.#address, port, copyPort },
+      user: grant.name,
+      password: grant.password,
+      certificate,
+      login,
+    };
+  }
+
+  async revokeFollow(follower: string): Promise<void> {
+    const grants = this.#record.grants.filter((one) => one.follower !== follower);
+    await this.#write({ grants });
+    // Also takes away users that came along from a former primary.
+    if (this.#record.role === 'primary') await this.#insist(async () => undefined);
+  }
+
+  async follow(given: Record<string, unknown>): Promise<void> {
+    const endpoint = endpointSchema.parse(given);
+    const { role, following } = this.#record;
+    if (role === 'primary') {
+      throw Refusal.conflict('primary', 'A primary does not follow; have it stand down first.');
+    }
+    this.#checkSeries(endpoint);
+    if (following && sameEndpoint(following.endpoint, endpoint)) {
+      if (this.#copying?.isUnderWay) return;
+      if (following.copied && !(await this.#isBroken())) return;
+    }
+    await this.#giveUpCopying();
+    await this.#write({
+      role: 'follower',
+      login: endpoint.login,
+      following: { endpoint, copied: false },
+    });
+    this.#copyInBackground(endpoint);
+  }
+
+  async following(): Promise<Following> {
+    const { following } = this.#record;
+    const none = { copied: 0, total: 0, lag: null, reason: null };
+    if (!following) return { ...none, stage: 'idle' };
+    const seen = { ...none, ...this.#copying?.progress };
+    if (this.#copying?.failure) {
+      return { ...seen, stage: 'failed', reason: messageOf(this.#copying.failure) };
+    }
+    if (!following.copied) return { ...seen, stage: 'copying' };
+    const size = await sizeOf(this.#server.data);
+    const whole = { ...none, copied: size, total: size };
+    const state = await this.#ask(replication).catch(whileStarting);
+    if (state?.error) {
+      const reason = `Following ended with error ${state.error} of MariaDB, which the log of the database tells more of. Run the phase again: the database is then copied anew.`;
+      return { ...whole, stage: 'failed', reason };
+    }
+    if (!state?.isConnected) return { ...whole, stage: 'catching-up' };
+    const isUpToDate = await this.#keepsUp(following.endpoint);
+    return { ...whole, stage: isUpToDate ? 'streaming' : 'catching-up', lag: state.received };
+  }
+
+  /** Makes sure that it answers. A fence does not wait for pages to be written, so nothing is to be done ahead. */
+  async flush(signal?: AbortSignal): Promise<void> {
+    await this.#insist(historyEnd, signal);
+  }
+
+  async position(): Promise<string> {
+    return this.#ask(historyEnd);
+  }
+
+  async waitFor(position: string, timeout: number): Promise<void> {
+    const deadline = Date.now() + timeout;
+    let trouble = 'it is behind';
+    // A follower that crashes meanwhile comes back, and is asked again.
+    const patiently = () =>
+      this.#ask((session) => replays(session, position, deadline - Date.now())).catch((error) => {
+        trouble = messageOf(error);
+        return false;
+      });
+    await until(patiently, { timeout, every: 50, what: 'the follower' }).catch(() => {
+      throw new Refusal('unavailable', `The follower did not come to ${position}: ${trouble}.`);
+    });
+  }
+
+  async fence(signal?: AbortSignal): Promise<string> {
+    const { role, fenced } = this.#record;
+    if (role !== 'primary')
+      throw Refusal.conflict('role', `A database that is ${role} has nothing to fence.`);
+    if (!fenced) await this.#write({ fenced: true });
+    return this.#insist(historyEnd, signal);
+  }
+
+  async unfence(): Promise<void> {
+    if (this.#record.role !== 'primary') {
+      throw Refusal.conflict('role', `A database that is ${this.#record.role} cannot be unfenced.`);
+    }
+    await this.#write({ fenced: false });
+    await this.#settle(AbortSignal.timeout(unfencePatience)).catch(async (error) => {
+      this.#logger.warn({ err: error }, 'a fenced database hangs, and is ended by a crash');
+      await this.#server.crash();
+      await this.#settle();
+    });
+  }
+
+  async promote(signal?: AbortSignal): Promise<void> {
+    const { role, following } = this.#record;
+    if (role !== 'primary' && !following?.copied) {
+      throw Refusal.conflict('role', 'Only a follower with a whole copy can be promoted.');
+    }
+    if (role !== 'primary') await this.#write({ role: 'primary', following: null });
+    await this.#insist(async () => undefined, signal);
+  }
+
+  async followBack(given: Record<string, unknown>): Promise<void> {
+    const endpoint = endpointSchema.parse(given);
+    const { role, fenced } = this.#record;
+    if (role === 'empty' || (role === 'primary' && !fenced)) {
+      throw Refusal.conflict('fence', 'Only a fenced primary can follow back.');
+    }
+    this.#checkSeries(endpoint);
+    await this.#write({
+      role: 'follower',
+      fenced: false,
+      grants: [],
+      following: { endpoint, copied: true },
+    });
+    await this.#settle();
+  }
+
+  async standDown(): Promise<void> {
+    await this.#write({ role: 'empty', following: null, fenced: false, grants: [] });
+    await this.#empty();
+  }
+
+  /** Copies, unless that goes on or has failed, and then follows. */
+  #copyInBackground(endpoint: Endpoint): void {
+    this.#copying ??= new Copying(
+      async (signal, onProgress) => {
+        this.#settled = null;
+        const position = await copyServer(endpoint, this.#server, onProgress, signal);
+        await this.#start(signal);
+        await this.#ask((session) => beginHistory(session, position), signal);
+        await this.#write({ following: { endpoint, copied: true } });
+        await this.#settle(signal);
+      },
+      (error) => error instanceof NotAdmitted,
+    );
+  }
+
+  async #empty(): Promise<void> {
+    await this.#door.close();
+    await this.#giveUpCopying();
+    await this.#server.wipe();
+  }
+
+  async #giveUpCopying(): Promise<void> {
+    await this.#copying?.giveUp();
+    this.#copying = null;
+  }
+
+  /** Has the server run, and be what the record says. */
+  async #settle(signal?: AbortSignal): Promise<void> {
+    await this.#keepDoor();
+    const running = await this.#server.identity();
+    if (running && running.startTime === this.#settled?.startTime) return;
+    const { role, fenced, login } = this.#record;
+    if (role === 'primary') await this.#server.initialise();
+    const started = await this.#start(signal);
+    await this.#ask(async (session) => {
+      await takeRole(session, this.#record, signal);
+      if (role === 'primary' && !fenced) await ensureLogin(session, login);
+    }, signal);
+    this.#settled = started;
+  }
+
+  async #start(signal?: AbortSignal): Promise<ProcessIdentity> {
+    // While it did not run, somebody else may have taken its port.
+    if (!(await this.#server.identity()) && !(await isFree(this.#record.port))) {
+      await this.#server.killAll();
+      if (!(await isFree(this.#record.port))) {
+        await this.#write({ port: await freePort(databasePorts) });
+      }
+    }
+    return this.#server.start(this.#record, signal);
+  }
+
+  /** Copies can be fetched from a primary as long as somebody may follow it. */
+  async #keepDoor(): Promise<void> {
+    const { role, grants, copyPort } = this.#record;
+    if (role !== 'primary' || grants.length === 0) return this.#door.close();
+    if (this.#door.isOpen) return;
+    if (!(await isFree(copyPort))) await this.#write({ copyPort: await freePort(databasePorts) });
+    await this.#door.open(this.#address, () => this.#record);
+  }
+
+  /** Whether it has within a moment replayed what its primary has now. */
+  async #keepsUp(endpoint: Endpoint): Promise<boolean> {
+    const wanted = await primaryEnd(endpoint).catch((error) => {
+      this.#logger.debug({ err: error }, 'a primary does not tell where it is');
+      return null;
+    });
+    return wanted !== null && this.#ask((session) => replays(session, wanted, keepsUp));
+  }
+
+  /** Whether it can only be copied anew: it failed to replay something, or its primary has forgotten what it lacks. */
+  async #isBroken(): Promise<boolean> {
+    const state = await this.#ask(replication).catch(whileStarting);
+    return state !== null && state.error !== null;
+  }
+
+  #checkSeries({ series }: Endpoint): void {
+    if (series === this.#record.series) return;
+    throw Refusal.conflict(
+      'version',
+      `A MariaDB ${this.#record.series} cannot follow a MariaDB ${series}.`,
+    );
+  }
+
+  /** Has something done by a server that may crash meanwhile: it is started and asked again. */
+  #insist<T>(use: (session: Session) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const attempt = async () => {
+      await this.#settle(signal);
+      return this.#ask(use, signal);
+    };
+    return pRetry(attempt, {
+      ...{ retries: Number.POSITIVE_INFINITY, minTimeout: 50, maxTimeout: 500 },
+      maxRetryTime: comebackPatience,
+      shouldRetry: ({ error }) => !isRefusedForGood(error),
+      ...(signal && { signal }),
+    });
+  }
+
+  #ask<T>(use: (session: Session) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.#server.asSuperuser(this.#record.password, use, signal);
+  }
+
+  async #write(changes: Partial<DatabaseRecord>): Promise<void> {
+    const next = { ...this.#record, ...changes };
+    await writeJsonFile(recordFile(this.#folder), next);
+    this.#record = next;
+    this.#settled = null;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
+  return a.host === b.host && a.port === b.port && a.user === b.user && a.password === b.password;
+}
+
+/** The server is not there yet: nothing can be said of it. */
+function whileStarting(error: unknown): null {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  if (code === 'ENOENT' || code === 'ECONNREFUSED') return null;
+  throw error;
+}
+
+/** What a server says that is busy, or about to end: `ER_CON_COUNT_ERROR`, `ER_SERVER_SHUTDOWN`, `ER_LOCK_WAIT_TIMEOUT`, `ER_LOCK_DEADLOCK`, `ER_QUERY_INTERRUPTED`, `ER_CONNECTION_KILLED`. */
+const passing = [1040, 1053, 1205, 1213, 1317, 1927];
+
+/** Whether the server understood, and will say the same again. */
+function isRefusedForGood(error: unknown): boolean {
+  const number = errorNumber(error);
+  return number !== null && !passing.includes(number);
+}

@@ -1,0 +1,291 @@
+import { randomUUID } from 'node:crypto';
+import { readdir, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createClient } from '@redis/client';
+import { afterEach, describe, expect, it } from 'vitest';
+import { findRedis } from '../../../../src/agent/databases/redis/binaries.js';
+import {
+  type DatabaseRecord,
+  endpoint as endpointSchema,
+  record,
+  recordFile,
+} from '../../../../src/agent/databases/redis/record.js';
+import { Redis } from '../../../../src/agent/databases/redis/redis.js';
+import { RedisServer } from '../../../../src/agent/databases/redis/server.js';
+import { readJsonFile, writeJsonFile } from '../../../../src/shared/json-file.js';
+import type { ProcessIdentity } from '../../../../src/shared/processes.js';
+import { createCertificate } from '../../../../src/shared/self-signed.js';
+import { until } from '../../../../src/shared/until.js';
+import { afterwards, cleanUp, kill, logger, streaming, TestDatabases } from '../test-databases.js';
+import { type Client, clientOf, contentsOf, fill, lostOf, Writer } from './contents.js';
+
+const programs = await findRedis();
+afterEach(cleanUp);
+
+const create = () => TestDatabases.create(new Redis({ programs, address: '127.0.0.1', logger }));
+
+const urlOf = ({ databases }: TestDatabases, database: string) =>
+  databases.variables(database)['REDIS_URL'] ?? '';
+
+async function connect(region: TestDatabases, database: string): Promise<Client> {
+  const client = clientOf(urlOf(region, database));
+  await client.connect();
+  afterwards(async () => client.destroy());
+  return client;
+}
+
+async function processOf({ dir }: TestDatabases, database: string): Promise<ProcessIdentity> {
+  const identity = await new RedisServer(join(dir, database)).identity();
+  if (!identity) throw new Error('Redis does not run');
+  return identity;
+}
+
+async function recordOf({ dir }: TestDatabases, database: string): Promise<DatabaseRecord> {
+  const found = await readJsonFile(recordFile(join(dir, database)), record);
+  if (!found) throw new Error('there is no record');
+  return found;
+}
+
+/** Something that only the agent may ask. */
+async function ask(region: TestDatabases, database: string) {
+  const { adminPassword } = await recordOf(region, database);
+  return new RedisServer(join(region.dir, database)).session(adminPassword, (session) =>
+    session.info(),
+  );
+}
+
+/** Two regions, and a database of the first that is followed by its twin. */
+async function followed(version: string, before: (app: Client) => Promise<unknown>) {
+  const [here, there] = [await create(), await create()];
+  const follower = randomUUID();
+  const old = await here.provision(version);
+  const app = await connect(here, old);
+  await before(app);
+  const twin = await there.provision(version, 'empty');
+  const endpoint = await here.databases.grantFollow({ database: old, follower });
+  await there.databases.follow({ database: twin, endpoint });
+  return { here, there, old, twin, follower, endpoint, app };
+}
+
+describe.each(programs)('Redis $version', ({ version }) => {
+  it('moves with everything, loses nothing, and follows back without a new copy', async () => {
+    const { here, there, old, twin, follower, endpoint, app } = await followed(version, fill);
+    expect(await here.databases.grantFollow({ database: old, follower })).toEqual(endpoint);
+    await streaming(there, twin);
+    await there.databases.follow({ database: twin, endpoint });
+    await app.rPush('list', 'while following');
+    await app.xReadGroup('watchers', 'two', { key: 'stream', id: '>' });
+    await app.set('short', 'ends soon', { expiration: { type: 'PX', value: 1 } });
+
+    const before = await contentsOf(urlOf(here, old));
+    await here.databases.flush({ database: old });
+    const position = await here.databases.fence({ database: old });
+    await expect(app.get('string')).rejects.toThrow();
+    await here.restart();
+    expect(await here.databases.fence({ database: old })).toBe(position);
+    await expect(connect(here, old)).rejects.toThrow('WRONGPASS');
+    await there.databases.waitFor({ database: twin, position, timeout: 10_000 });
+    await there.databases.promote({ database: twin });
+    await there.databases.promote({ database: twin });
+    await there.databases.waitFor({ database: twin, position, timeout: 0 });
+    expect(await contentsOf(urlOf(there, twin))).toEqual(before);
+
+    const moved = await connect(there, twin);
+    expect(await moved.fCall('count', { keys: ['number'], arguments: [] })).toBe(43);
+    const back = await there.databases.grantFollow({ database: twin, follower });
+    await here.databases.followBack({ database: old, endpoint: back });
+    await here.databases.followBack({ database: old, endpoint: back });
+    await streaming(here, old);
+    const now = await there.databases.position({ database: twin });
+    await here.databases.waitFor({ database: old, position: now, timeout: 10_000 });
+    expect(await contentsOf(urlOf(here, old))).toEqual(await contentsOf(urlOf(there, twin)));
+    expect((await ask(here, old)).master_replid2).toBe(position.split(':')[0]);
+  });
+});
+
+const newest = programs[0]?.version ?? '';
+const nothing = async () => undefined;
+
+/** Exchanges the roles of two databases, as a switch does. */
+async function exchange(
+  [from, old]: readonly [TestDatabases, string],
+  [to, twin]: readonly [TestDatabases, string],
+  follower: string,
+): Promise<void> {
+  const position = await from.databases.fence({ database: old });
+  await to.databases.waitFor({ database: twin, position, timeout: 20_000 });
+  await to.databases.promote({ database: twin });
+  const endpoint = await to.databases.grantFollow({ database: twin, follower });
+  await from.databases.followBack({ database: old, endpoint });
+}
+
+describe('a Redis', () => {
+  it('goes there and comes back with every acknowledged write, whoever dies meanwhile', async () => {
+    const { here, there, old, twin, follower } = await followed(newest, nothing);
+    let [at, serves] = [here, old];
+    const writer = new Writer(() => urlOf(at, serves));
+    afterwards(() => writer.stop());
+    await streaming(there, twin);
+    await writer.more(200);
+
+    await kill(await processOf(here, old));
+    await writer.more(50);
+    await streaming(there, twin);
+    await kill(await processOf(there, twin));
+    await there.restart();
+    await writer.more(50);
+    await streaming(there, twin);
+    await here.restart();
+    await streaming(there, twin);
+
+    await exchange([here, old], [there, twin], follower);
+    [at, serves] = [there, twin];
+    await writer.more(200);
+    await kill(await processOf(there, twin));
+    await writer.more(50);
+    await kill(await processOf(here, old));
+    await streaming(here, old);
+    await exchange([there, twin], [here, old], follower);
+    [at, serves] = [here, old];
+    await writer.more(50);
+    await writer.stop();
+    expect(await lostOf(urlOf(here, old), writer)).toEqual([]);
+  });
+
+  it('is fenced whatever dies, and takes writes again when unfenced', async () => {
+    const { here, there, old, twin, follower, app } = await followed(newest, nothing);
+    const writer = new Writer(() => urlOf(here, old));
+    afterwards(() => writer.stop());
+    const subscriber = await connect(here, old);
+    await subscriber.subscribe('news', () => undefined);
+    await streaming(there, twin);
+    await writer.more(20);
+    await kill(await processOf(here, old));
+    await here.databases.fence({ database: old });
+    expect(app.isOpen).toBe(false);
+    expect(subscriber.isOpen).toBe(false);
+    const acknowledged = writer.acknowledged.length;
+    await kill(await processOf(here, old));
+    await here.restart();
+    await kill(await processOf(here, old));
+    const position = await here.databases.fence({ database: old });
+    await there.databases.waitFor({ database: twin, position, timeout: 20_000 });
+    await expect(connect(here, old)).rejects.toThrow();
+    expect(writer.acknowledged).toHaveLength(acknowledged);
+
+    await there.databases.standDown({ database: twin });
+    await there.databases.standDown({ database: twin });
+    await here.databases.unfence({ database: old });
+    await here.databases.unfence({ database: old });
+    await writer.more(20);
+    await writer.stop();
+    expect(await lostOf(urlOf(here, old), writer)).toEqual([]);
+    await here.databases.revokeFollow({ database: old, follower });
+    await here.databases.revokeFollow({ database: old, follower });
+    await there.databases.deprovision(twin);
+    await there.databases.deprovision(twin);
+    expect(await readdir(there.dir)).toEqual([]);
+  });
+
+  it('finishes a promotion that its agent died in, and forgets it when it stands down', async () => {
+    const { there, twin } = await followed(newest, (app) => app.set('key', 'value'));
+    await streaming(there, twin);
+    // What is written down before the server is told.
+    await there.databases.close({ stop: false });
+    const written = await recordOf(there, twin);
+    const state = { role: 'primary', begun: true, fenced: false, grants: [] };
+    await writeJsonFile(recordFile(join(there.dir, twin)), { ...written, state });
+    await there.restart();
+    const app = await connect(there, twin);
+    await until(() => app.set('key', 'new').catch(() => null), {
+      ...{ timeout: 10_000, what: 'the database to take writes' },
+    });
+    await there.databases.standDown({ database: twin });
+    expect(there.databases.variables(twin)).toEqual({});
+    await expect(app.get('key')).rejects.toThrow();
+    await expect(there.databases.promote({ database: twin })).rejects.toThrow('whole copy');
+  });
+
+  it('does not start without the data that it had', async () => {
+    const here = await create();
+    const database = await here.provision(newest);
+    await (await connect(here, database)).set('key', 'value');
+    const log = join(here.dir, database, 'data', 'appendonlydir');
+    await here.databases.close({ stop: true });
+    await rename(log, `${log}.elsewhere`);
+    await here.restart();
+    await expect(connect(here, database)).rejects.toThrow('ECONNREFUSED');
+    await rename(`${log}.elsewhere`, log);
+    const app = await until(() => connect(here, database).catch(() => null), {
+      ...{ timeout: 10_000, what: 'the database to start' },
+    });
+    expect(await app.get('key')).toBe('value');
+  });
+
+  it('lets nobody do what only its agent may, and followers follow and nothing else', async () => {
+    const { here, there, old, twin, follower, endpoint, app } = await followed(newest, nothing);
+    await streaming(there, twin);
+    for (const command of [
+      ['CONFIG', 'GET', '*'],
+      ['ACL', 'LIST'],
+      ['REPLICAOF', 'NO', 'ONE'],
+      ['SHUTDOWN', 'NOSAVE'],
+      ['CLIENT', 'PAUSE', '1000'],
+    ]) {
+      await expect(app.sendCommand(command)).rejects.toThrow('NOPERM');
+    }
+    const reader = await connect(there, twin);
+    await expect(reader.set('key', 'value')).rejects.toThrow('READONLY');
+
+    const granted = endpointSchema.parse(endpoint);
+    const { host, port, user: username, password } = granted;
+    const outside = (shows: { cert?: string; key?: string }) => {
+      const client = createClient({
+        ...{ username, password, RESP: 2, disableClientInfo: true, disableOfflineQueue: true },
+        socket: {
+          ...{ host, port, tls: true, ca: granted.primaryCertificate, ...shows },
+          checkServerIdentity: () => undefined,
+          reconnectStrategy: false,
+        },
+      });
+      client.on('error', () => undefined); // sessions are ended on purpose here
+      afterwards(async () => client.isOpen && client.destroy());
+      return client;
+    };
+    const own = { cert: granted.certificate, key: granted.privateKey };
+    const allowed = outside(own);
+    await allowed.connect();
+    await expect(allowed.get('key')).rejects.toThrow('NOPERM');
+    await expect(allowed.sendCommand(['CONFIG', 'GET', '*'])).rejects.toThrow('NOPERM');
+    await expect(outside({}).connect()).rejects.toThrow();
+    const { certificate: cert, privateKey: key } = await createCertificate('somebody');
+    await expect(outside({ cert, key }).connect()).rejects.toThrow();
+
+    await here.databases.revokeFollow({ database: old, follower });
+    await expect(allowed.ping()).rejects.toThrow();
+    await expect(outside(own).connect()).rejects.toThrow('ECONNREFUSED');
+    await here.databases.grantFollow({ database: old, follower: randomUUID() });
+    await expect(streaming(there, twin)).rejects.toThrow('does not let it in any more');
+    for (const secret of [password, granted.login.password]) {
+      const log = await readFile(join(here.dir, old, 'redis.log'), 'utf8');
+      expect(log).not.toContain(secret);
+    }
+  });
+
+  it('refuses what would lose data, and is removed while it is copied', async () => {
+    const { here, there, old, twin, endpoint } = await followed(newest, (app) =>
+      app.set('large', 'x'.repeat(30_000_000)),
+    );
+    const other = await there.provision(newest, 'empty');
+    await Promise.all([there.databases.deprovision(twin), there.databases.deprovision(twin)]);
+    expect(await readdir(there.dir)).toEqual([other]);
+    await expect(here.databases.follow({ database: old, endpoint })).rejects.toThrow('stand down');
+    await expect(here.databases.followBack({ database: old, endpoint })).rejects.toThrow('fenced');
+    await expect(there.databases.fence({ database: other })).rejects.toThrow('empty');
+    await expect(
+      there.databases.follow({ database: other, endpoint: { ...endpoint, version: '6.2' } }),
+    ).rejects.toThrow('cannot follow');
+    expect(await (await connect(here, old)).exists('large')).toBe(1);
+    expect((await here.databases.inspect({ database: old })).size).toBeGreaterThan(30_000_000);
+  });
+});
