@@ -46,7 +46,7 @@ async function open(name: string, at: number): Promise<Cluster> {
   await cluster.writeFile('bench.crt', certificate);
   await cluster.writeFile('bench.key', privateKey);
   await cluster.start({ port: at, settings, rules });
-  await cluster.asSuperuser(at, (client) =>
+  await cluster.session(at, (client) =>
     client.query(`CREATE ROLE ${user} SUPERUSER LOGIN REPLICATION PASSWORD '${password}'`),
   );
   return cluster;
@@ -84,7 +84,7 @@ async function pgBasebackup(): Promise<number> {
 async function dumpAndRestore(empty: Cluster): Promise<number> {
   const folder = await emptyFolder('dump');
   const file = join(folder, 'dump');
-  await empty.asSuperuser(emptyPort, (client) => client.query('DROP TABLE IF EXISTS entries'));
+  await empty.session(emptyPort, (client) => client.query('DROP TABLE IF EXISTS entries'));
   const at = (where: number) => [...connection, '-p', `${where}`];
   return timed(async () => {
     await program('pg_dump', [...at(port), '-Fc', '-Z0', '-t', 'entries', '-f', file, 'postgres']);
@@ -95,7 +95,7 @@ async function dumpAndRestore(empty: Cluster): Promise<number> {
 const source = await open('source', port);
 const empty = await open('empty', emptyPort);
 try {
-  const size = await source.asSuperuser(port, async (client) => {
+  const size = await source.session(port, async (client) => {
     await client.query(`CREATE TABLE entries (id bigint PRIMARY KEY, place text, text text)`);
     await client.query(
       `INSERT INTO entries SELECT n, 'place ' || n % 1000, md5(n::text) || md5((n + 1)::text)

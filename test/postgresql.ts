@@ -26,9 +26,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     `host all ${username} 127.0.0.1/32 scram-sha-256\n`,
   );
   await cluster.reload();
-  await cluster.asSuperuser(Number(port), (client) =>
-    client.query(`ALTER ROLE ${username} CREATEDB`),
-  );
+  await cluster.session(Number(port), (client) => client.query(`ALTER ROLE ${username} CREATEDB`));
   project.provide('postgresql', url);
   return async () => {
     await stop();

@@ -9,7 +9,7 @@ import {
   type VerificationJson,
   verificationShape,
 } from '../api/region-migrations/verification-shape.js';
-import type { PhaseName, VerifyMode } from '../migration/migration.js';
+import type { PhaseName, Upgrade, VerifyMode } from '../migration/migration.js';
 import { messageOf } from '../shared/errors.js';
 
 /** What the API refused, in its own words. */
@@ -51,6 +51,14 @@ export interface ApiAddress {
 }
 
 const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
+
+/** How a migration is wanted. */
+export interface MigrationOptions {
+  /** What of the data is compared before a switch; content, if not given. */
+  readonly verify?: VerifyMode | undefined;
+  /** Versions that addons are to have in the destination, by product; others keep theirs. */
+  readonly upgrade?: Upgrade | undefined;
+}
 
 /** Speaks to the public API as its user. */
 export class ApiClient {
@@ -172,9 +180,9 @@ export class ApiClient {
     app: string,
     destination: string,
     newName = '',
-    verify: VerifyMode = 'content',
+    how: MigrationOptions = {},
   ): Promise<MigrationJson> {
-    const migration = { destination, dst_app_name: newName, verify };
+    const migration = { destination, dst_app_name: newName, ...how };
     return this.post(`/apps/${app}/region_migrations`, { migration }, migrationShape);
   }
 
@@ -182,9 +190,9 @@ export class ApiClient {
     app: string,
     destination: string,
     newName = '',
-    verify: VerifyMode = 'content',
+    how: MigrationOptions = {},
   ): Promise<PlanJson> {
-    const migration = { destination, dst_app_name: newName, verify };
+    const migration = { destination, dst_app_name: newName, ...how };
     return this.post(`/apps/${app}/region_migrations/plan`, { migration }, planShape);
   }
 

@@ -1,5 +1,6 @@
-import type { Addon } from '../region/model.js';
+import type { Addon, Offer, Platform } from '../region/model.js';
 import { derivedId } from '../shared/ids.js';
+import type { Migration } from './migration.js';
 import type { StepContext } from './phase.js';
 
 /** A database of the source app and the twin that replaces it in the destination. */
@@ -11,6 +12,24 @@ export interface DatabasePair {
   readonly old: string;
   /** Id of the destination's. */
   readonly twin: string;
+}
+
+/** The version that an addon has in the destination. */
+export function versionThere(
+  { product, version }: Pick<Addon, 'product' | 'version'>,
+  { upgrade }: Pick<Migration, 'upgrade'>,
+): string {
+  return upgrade[product] ?? version;
+}
+
+/** What a database there would run on; undefined when that is not known, or not offered. */
+export function platformThere(
+  addon: Pick<Addon, 'product' | 'version'>,
+  migration: Pick<Migration, 'upgrade'>,
+  offers: readonly Offer[],
+): Platform | undefined {
+  const offer = offers.find(({ product }) => product === addon.product);
+  return offer?.platforms?.[versionThere(addon, migration)];
 }
 
 /** Id of the addon, and the database, that takes the place of one in the new app. */

@@ -66,6 +66,9 @@ export interface StepRecord {
   readonly progress: Progress | null;
 }
 
+/** Versions by product, such as `{ postgresql: '18' }`. */
+export type Upgrade = Readonly<Record<string, string>>;
+
 export interface Migration {
   readonly id: string;
   readonly appId: string;
@@ -75,6 +78,8 @@ export interface Migration {
   readonly newAppId: string | null;
   readonly source: string;
   readonly destination: string;
+  /** Versions that addons are to have in the destination, by product; others keep theirs. */
+  readonly upgrade: Upgrade;
   readonly status: Status;
   /** The phase that runs, or the last that ran. */
   readonly phase: PhaseName | null;

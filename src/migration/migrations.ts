@@ -1,5 +1,12 @@
 import type { App, User } from '../region/model.js';
-import type { Migration, PhaseName, StepRecord, StepStatus, VerifyMode } from './migration.js';
+import type {
+  Migration,
+  PhaseName,
+  StepRecord,
+  StepStatus,
+  Upgrade,
+  VerifyMode,
+} from './migration.js';
 import type { Traffic } from './switch/record.js';
 import type { Verification } from './verification/verification.js';
 
@@ -14,6 +21,8 @@ export interface NewMigration {
   readonly dstAppName: string | null;
   /** What of the data is to be compared before a switch. */
   readonly verify: VerifyMode;
+  /** Versions that addons are to have in the destination, by product; others keep theirs. */
+  readonly upgrade: Upgrade;
   /** Under which its client may repeat the request; null for one that is not repeated. */
   readonly idempotencyKey: string | null;
 }

@@ -62,10 +62,11 @@ const data: StepRecord = {
   ...{ id: randomUUID(), phase: 'data', name: '', status: 'done', logs: null, progress: null },
 };
 
-function imagined({ app, source, destination, dstAppName, verify }: NewMigration): Migration {
+function imagined(wanted: NewMigration): Migration {
+  const { app, source, destination, dstAppName, verify, upgrade } = wanted;
   return {
     ...{ id: randomUUID(), appId: app.id, srcAppName: app.name, newAppId: null },
-    ...{ source, destination, dstAppName: dstAppName ?? app.name },
+    ...{ source, destination, dstAppName: dstAppName ?? app.name, upgrade },
     ...{ status: 'created', phase: null, failedPhase: null, steps: [] },
     ...{ wasStarted: null, holdUntil: null, promoting: false, switchedAt: null, switches: {} },
     verify,

@@ -1,7 +1,7 @@
 import { type ColumnType, type Generated, type Kysely, sql } from 'kysely';
 import type { EventTables } from '../events/schema.js';
 import type { User } from '../region/model.js';
-import type { PhaseName, Progress, Status, StepStatus, VerifyMode } from './migration.js';
+import type { PhaseName, Progress, Status, StepStatus, Upgrade, VerifyMode } from './migration.js';
 import type { Switches, Switching, TrafficSecond } from './switch/record.js';
 import type { ComparedDatabase, VerificationStatus } from './verification/verification.js';
 import type { PartProgress } from './verification/walk.js';
@@ -18,6 +18,7 @@ export interface MigrationTables extends EventTables {
     new_app_id: string | null;
     source: string;
     destination: string;
+    upgrade: ColumnType<Upgrade, string, never>;
     status: Status;
     phase: PhaseName | null;
     failed_phase: PhaseName | null;
@@ -175,6 +176,7 @@ export async function createMigrationTables(db: Kysely<MigrationTables>): Promis
         ADD COLUMN IF NOT EXISTS rolled_back_at timestamptz,
         ADD COLUMN IF NOT EXISTS completed_at timestamptz,
         ADD COLUMN IF NOT EXISTS remove_source boolean NOT NULL DEFAULT false,
+        ADD COLUMN IF NOT EXISTS upgrade jsonb NOT NULL DEFAULT '{}',
         ADD COLUMN IF NOT EXISTS switches jsonb NOT NULL DEFAULT '{}',
         ADD COLUMN IF NOT EXISTS verify text NOT NULL DEFAULT 'content',
         DROP COLUMN IF EXISTS switch`.execute(tx);

@@ -76,6 +76,7 @@ export class MigrationStore {
           source: wanted.source,
           destination: wanted.destination,
           verify: wanted.verify,
+          upgrade: JSON.stringify(wanted.upgrade),
           status: 'created',
           created_by: JSON.stringify(wanted.user),
           // Its preflight begins at once, and clients decode a date from the first answer on.
@@ -534,8 +535,12 @@ function endOf(row: MigrationRow): NewEvent {
 
 const runRequest = (id: string, phase: PhaseName) => `run ${phase} of ${id}`;
 
-const createRequest = ({ app, destination, dstAppName, verify }: NewMigration) =>
-  `create on ${destination} as ${dstAppName ?? app.id}${verify === 'none' ? ', not compared' : ''}`;
+const createRequest = ({ app, destination, dstAppName, verify, upgrade }: NewMigration) => {
+  const versions = Object.entries(upgrade).sort();
+  const upgraded = versions.map(([product, version]) => ` with ${product} ${version}`).join('');
+  const compared = verify === 'none' ? ', not compared' : '';
+  return `create on ${destination} as ${dstAppName ?? app.id}${upgraded}${compared}`;
+};
 
 /**
  * The migration that a request made before under the same key is about; null when none was.
@@ -586,6 +591,7 @@ function toMigration(row: MigrationRow, steps: readonly StepRow[]): Migration & 
     newAppId: row.new_app_id,
     source: row.source,
     destination: row.destination,
+    upgrade: row.upgrade,
     status: row.status,
     phase: row.phase,
     failedPhase: row.failed_phase,

@@ -4,17 +4,8 @@ import type { Account } from '../shared/account.js';
 import type { CopyProgress } from '../shared/copy-progress.js';
 import { checkManifest } from './backup-manifest.js';
 import { type CopyDataTakers, CopyDataTap } from './copy-data.js';
+import { type Remote, remoteOptions } from './remote.js';
 import { Unpacking } from './unpack.js';
-
-/** Where to copy from, and the credential for it. */
-export interface CopySource {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string;
-  /** The certificate that the server must show, in PEM. */
-  readonly certificate: string;
-}
 
 /**
  * Copies a running cluster into an empty folder with `BASE_BACKUP`, over the streaming replication
@@ -25,13 +16,13 @@ export interface CopySource {
  * @throws when the connection breaks, the server refuses, a file arrived damaged, or `signal` fires
  */
 export async function copyCluster(
-  source: CopySource,
+  source: Remote,
   folder: string,
   owner: Account | null,
   onProgress: (progress: CopyProgress) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const client = new pg.Client(replicationOptions(source));
+  const client = new pg.Client(remoteOptions(source, { replication: 'true' }));
   const broken = new Promise<never>((_, reject) => {
     client.on('error', reject);
     client.on('end', () => reject(new Error('The connection to the primary ended.')));
@@ -65,19 +56,6 @@ function tap(stream: Duplex, content: CopyDataTakers['content']): void {
   };
   const tap = new CopyDataTap({ content, others });
   stream.removeAllListeners('data').on('data', (bytes: Buffer) => tap.take(bytes));
-}
-
-function replicationOptions({ host, port, user, password, certificate }: CopySource) {
-  return {
-    host,
-    port,
-    user,
-    password,
-    replication: 'true',
-    connectionTimeoutMillis: 10_000,
-    // The certificate itself is pinned, so the name in it says nothing more.
-    ssl: { ca: certificate, checkServerIdentity: () => undefined },
-  };
 }
 
 const command =

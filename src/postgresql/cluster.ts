@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import pg from 'pg';
 import { serviceAccount } from '../shared/account.js';
 import { isAlive, type ProcessIdentity, signalProcess, waitForExit } from '../shared/processes.js';
@@ -11,12 +13,6 @@ import { type HbaRule, hbaFile, type Settings, settingsFile } from './configurat
 /** The superuser of every cluster, who can log in over the socket in its data folder only. */
 export const superuser = 'godwit';
 
-/**
- * Reads what an app keeps in its cluster, over the same socket. To read a table can run code of its
- * owner's (immutable functions in the predicates of its indexes), which must not be a superuser's.
- */
-export const reader = 'godwit_reader';
-
 /** How a cluster is run; written to its configuration files before each start. */
 export interface ClusterOptions {
   readonly port: number;
@@ -27,6 +23,10 @@ export interface ClusterOptions {
 /** How a session is lent. */
 export interface SessionOptions {
   readonly database?: string;
+  /** Whose session it is; the superuser's, if not given. */
+  readonly user?: string;
+  /** Settings of the session, in words of the command line of `postgres`. */
+  readonly settings?: string;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -53,8 +53,11 @@ export class Cluster extends Service {
     );
   }
 
-  /** Makes a new, empty cluster, unless there is one. */
-  async initialise(): Promise<void> {
+  /**
+   * Makes a new, empty cluster, unless there is one.
+   * @param how.sync whether the disk has to keep it already; else {@link Cluster.sync} sees to that later
+   */
+  async initialise({ sync = true } = {}): Promise<void> {
     if (await this.exists()) return;
     const unfinished = join(this.folder, 'data.new');
     await rm(unfinished, { recursive: true, force: true });
@@ -63,6 +66,7 @@ export class Cluster extends Service {
       [
         ...['-D', dataFolder, '-U', superuser, '-A', 'scram-sha-256', '--auth-local=trust'],
         ...['-E', 'UTF8', '--locale=C.UTF-8', '--data-checksums'],
+        ...(sync ? [] : ['--no-sync']),
       ],
       unfinished,
     );
@@ -109,7 +113,7 @@ export class Cluster extends Service {
   /** Writes the configuration; what runs already takes it over at {@link Cluster.reload}. */
   async configure({ port, settings, rules }: ClusterOptions): Promise<void> {
     await this.writeFile('postgresql.conf', settingsFile({ ...settings, port }));
-    await this.writeFile('pg_hba.conf', hbaFile([superuser, reader], rules));
+    await this.writeFile('pg_hba.conf', hbaFile(superuser, rules));
   }
 
   /** Makes a running cluster read its configuration again. */
@@ -137,33 +141,22 @@ export class Cluster extends Service {
     await this.killAll();
   }
 
+  /** Ends the cluster without ceremony, and has it keep nothing for followers, as a copy of it would not. */
+  async dropSlots(): Promise<void> {
+    await this.crash();
+    const folder = join(this.data, 'pg_replslot');
+    const slots = await readdir(folder);
+    await Promise.all(slots.map((slot) => rm(join(folder, slot), { recursive: true })));
+  }
+
   /**
-   * Lends a superuser's session.
+   * Lends a session, of the superuser if no other is named. The data folder is named by a descriptor: socket paths must be short.
    * @throws when `signal` fires, also while the cluster does not answer
    */
-  asSuperuser<T>(
+  async session<T>(
     port: number,
     use: (client: pg.Client) => Promise<T>,
-    how: SessionOptions = {},
-  ): Promise<T> {
-    return this.#lend(superuser, port, use, how);
-  }
-
-  /** Lends a session of the {@link reader}. @throws as {@link Cluster.asSuperuser} does */
-  asReader<T>(
-    port: number,
-    use: (client: pg.Client) => Promise<T>,
-    how: SessionOptions = {},
-  ): Promise<T> {
-    return this.#lend(reader, port, use, how);
-  }
-
-  /** The data folder is named by a descriptor: socket paths must be short. */
-  async #lend<T>(
-    user: string,
-    port: number,
-    use: (client: pg.Client) => Promise<T>,
-    { database = 'postgres', signal }: SessionOptions,
+    { database = 'postgres', user = superuser, settings, signal }: SessionOptions = {},
   ): Promise<T> {
     signal?.throwIfAborted();
     const folder = await open(this.data, 'r');
@@ -172,6 +165,7 @@ export class Cluster extends Service {
       port,
       user,
       database,
+      ...(settings && { options: settings }),
       connectionTimeoutMillis: 10_000,
     });
     client.on('error', () => undefined); // the query under way rejects with it
@@ -188,6 +182,26 @@ export class Cluster extends Service {
       signal?.removeEventListener('abort', breakOff);
       await folder.close();
     }
+  }
+
+  /**
+   * What a client program prints, over the socket as {@link Cluster.session}.
+   * @param binaries of the program, whose major may be another one
+   * @throws with what it said, when it fails
+   */
+  async output(
+    binaries: Binaries,
+    name: 'pg_dump' | 'pg_dumpall',
+    args: readonly string[],
+  ): Promise<string> {
+    const program = join(binaries.bin, name);
+    const child = await this.spawn(program, ['-h', dataFolder, ...args], this.data, {
+      stdout: 'pipe',
+    });
+    if (!child.stdout) throw new Error(`${name} has nowhere to print to.`);
+    const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')]);
+    if (code !== 0) throw new Error(`${name} ended with ${code}. ${await this.lastLogLines()}`);
+    return output;
   }
 
   /**

@@ -1,13 +1,13 @@
 /** Settings of `postgresql.conf`. */
 export type Settings = Readonly<Record<string, string | number | boolean>>;
 
-/** Who may log in over TCP: a line of `pg_hba.conf`. */
+/** Who may log in: a line of `pg_hba.conf`. Over TCP it takes a password; over the socket (`local`) it does not. */
 export interface HbaRule {
-  readonly type: 'host' | 'hostssl';
-  /** A database, or `replication`. */
+  readonly type: 'local' | 'host' | 'hostssl';
+  /** A database, or `replication` or `all`. */
   readonly database: string;
   readonly user: string;
-  /** From where: this host only, or any. */
+  /** From where over TCP: this host only, or any. */
   readonly from: 'here' | 'anywhere';
 }
 
@@ -38,17 +38,17 @@ function quote(value: string | number | boolean): string {
   return `'${value.replaceAll("'", "''")}'`;
 }
 
-/** The text of `pg_hba.conf`: some roles over the socket, and those named by rules, with a password. */
-export function hbaFile(overSocket: readonly string[], rules: readonly HbaRule[]): string {
-  const here = overSocket.map((role) => `local all ${name(role)} trust`);
-  const lines = rules.map(
-    ({ type, database, user, from }) =>
-      `${type} ${name(database)} ${name(user)} ${from === 'here' ? '127.0.0.1/32' : 'all'} scram-sha-256`,
-  );
-  return `${[...here, ...lines].join('\n')}\n`;
+/** The text of `pg_hba.conf`: the superuser over the socket, and those named. */
+export function hbaFile(superuser: string, rules: readonly HbaRule[]): string {
+  const lines = rules.map(({ type, database, user, from }) => {
+    const who = `${type} ${databaseName(database)} "${user}"`;
+    if (type === 'local') return `${who} trust`;
+    return `${who} ${from === 'here' ? '127.0.0.1/32' : 'all'} scram-sha-256`;
+  });
+  return `local all "${superuser}" trust\n${lines.join('\n')}\n`;
 }
 
-/** `replication` is a word of the file; everything else is a name, quoted so that it is not one. */
-function name(text: string): string {
-  return text === 'replication' ? text : `"${text}"`;
+/** Two are words of the file; everything else is a name, quoted so that it is not one. */
+function databaseName(text: string): string {
+  return text === 'replication' || text === 'all' ? text : `"${text}"`;
 }

@@ -261,6 +261,13 @@ export const deployment = z.looseObject({
 });
 export type Deployment = z.infer<typeof deployment>;
 
+/**
+ * What a database runs on, as far as that decides how one can follow another. Opaque to the engine,
+ * which only tells the one of the other.
+ */
+export const platform = z.record(z.string(), z.unknown());
+export type Platform = z.infer<typeof platform>;
+
 /** What an addon provider of this region offers. */
 export const offer = z.object({
   product: z.string(),
@@ -270,6 +277,8 @@ export const offer = z.object({
   /** Major versions, newest first. */
   versions: z.array(z.string()),
   plans: z.array(z.string()),
+  /** What a database of each version would run on; not there where versions do not follow each other. */
+  platforms: z.record(z.string(), platform).optional(),
 });
 export type Offer = z.infer<typeof offer>;
 
@@ -343,6 +352,7 @@ export const inspection = z.object({
   /** `empty`: made to follow, and not following yet. */
   role: z.enum(['empty', 'primary', 'follower']),
   fenced: z.boolean(),
+  platform: platform.optional(),
   /** An agent of an earlier version has nothing that cannot be followed. */
   move: move.default({ kind: 'live' }),
   /** What forbids a move, each with what to do about it. */

@@ -172,11 +172,18 @@ const databases = {
   ),
   removeAddon: verb({ ...app, addon: model.id }),
 
-  inspect: verb(database, model.inspection),
+  /** `to` is where it is to be followed. */
+  inspect: verb({ ...database, to: model.platform.optional() }, model.inspection),
   /** The variables that it provides, also those that the owner's outrank; none while it is `empty`. */
   provides: verb(database, z.record(z.string(), z.string())),
-  /** Lets one follower, named by the migration, copy and follow. Repeated, it gives the same endpoint. */
-  grantFollow: verb({ ...database, follower: z.uuid() }, model.endpoint),
+  /**
+   * Lets one follower, named by the migration, copy and follow; `to` is what that one runs on. Repeated,
+   * it gives the same endpoint.
+   */
+  grantFollow: verb(
+    { ...database, follower: z.uuid(), to: model.platform.optional() },
+    model.endpoint,
+  ),
   /** Takes the credential away, ends its sessions, and lets go of what was kept for the follower. */
   revokeFollow: verb({ ...database, follower: z.uuid() }),
   /** Starts to copy and then follow, wiping what was there; already following that endpoint, it does nothing. */

@@ -50,7 +50,7 @@ export async function startEmbeddedPostgresql(dir: string): Promise<EmbeddedPost
       from: 'here',
     })),
   });
-  await cluster.asSuperuser(port, async (client) => {
+  await cluster.session(port, async (client) => {
     const role = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [login]);
     if (role.rowCount === 0) {
       await client.query(`CREATE ROLE ${login} LOGIN PASSWORD ${client.escapeLiteral(password)}`);

@@ -8,6 +8,7 @@ describe('the two dialects of create', () => {
     expect(readCreateRequest('{"migration": {"destination": "a", "dst_app_name": ""}}')).toEqual({
       destination: 'a',
       dstAppName: '',
+      upgrade: {},
       isDocumentedForm: false,
     });
   });
@@ -18,6 +19,7 @@ describe('the two dialects of create', () => {
       expect(readCreateRequest(text)).toEqual({
         destination: 'osc-secnum-fr1',
         dstAppName: '',
+        upgrade: {},
         isDocumentedForm: true,
       });
     },
@@ -33,6 +35,7 @@ describe('the two dialects of create', () => {
     '{"migration": {"a"}, "x": 1}',
     '{"migration": {"destination": 1}}',
     '{"migrations": {"a"}}',
+    '{"migration": {"destination": "a", "upgrade": {"postgresql": 18}}}',
   ])('refuses %s with the right form', (text) => {
     expect(() => readCreateRequest(text)).toThrow(/Send \{"migration"/);
   });

@@ -13,7 +13,7 @@ import { followMigration } from '../../src/client/follow.js';
 import { packFolder } from '../../src/client/pack-folder.js';
 import { Traffic } from '../../src/dev/demo/traffic.js';
 import { type Readiness, readiness } from '../../src/dev/dev.js';
-import type { PhaseName } from '../../src/migration/migration.js';
+import type { PhaseName, Upgrade } from '../../src/migration/migration.js';
 import { freePort } from '../../src/shared/free-port.js';
 import { readJsonFile } from '../../src/shared/json-file.js';
 import {
@@ -275,9 +275,12 @@ export class TestApp {
     }
   }
 
-  async createMigration(newName = ''): Promise<string> {
+  async createMigration(newName = '', upgrade: Upgrade = {}): Promise<string> {
     const { destination } = this.stage;
-    return (await this.client.createMigration(this.name, destination.name, newName)).id;
+    const { id } = await this.client.createMigration(this.name, destination.name, newName, {
+      upgrade,
+    });
+    return id;
   }
 
   /** Waits until nothing of the migration is under way. */

@@ -107,7 +107,9 @@ async function damage(table: string, from: string, to: string): Promise<void> {
 }
 
 it('compares before the switch, on demand, and after it; what differs is copied anew', async () => {
-  const { id } = await app.client.createMigration('heron', stage.destination.name, '', 'none');
+  const { id } = await app.client.createMigration('heron', stage.destination.name, '', {
+    verify: 'none',
+  });
   const copied = await app.runTo(id, 'data');
   expect(copied).toMatchObject({ verify: 'none', status: 'data-migrated' });
   expect(logsOf(copied)).toBe('Not compared, as was asked for.');

@@ -28,7 +28,7 @@ describe.each(majors)('PostgreSQL $major', (binaries) => {
 
     await cluster.initialise();
     const first = await cluster.start(options);
-    await cluster.asSuperuser(options.port, (client) =>
+    await cluster.session(options.port, (client) =>
       client.query('CREATE TABLE t AS SELECT 1 AS x'),
     );
 
@@ -41,9 +41,7 @@ describe.each(majors)('PostgreSQL $major', (binaries) => {
     expect(await again.identity()).toBeNull();
     const second = await again.start(options);
     expect(second).not.toEqual(first);
-    const { rows } = await again.asSuperuser(options.port, (client) =>
-      client.query('SELECT x FROM t'),
-    );
+    const { rows } = await again.session(options.port, (client) => client.query('SELECT x FROM t'));
     expect(rows).toEqual([{ x: 1 }]);
 
     await again.stop();

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Mutex } from 'async-mutex';
-import type { Look, Offer } from '../../region/model.js';
+import type { Look, Offer, Platform } from '../../region/model.js';
 import type { DatabaseVerbName, Does } from '../../region/region.js';
 import { messageOf, Refusal } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logging.js';
@@ -97,8 +97,8 @@ export class Databases implements Does<DatabaseVerbName> {
   }
 
   /** @throws Refusal `unavailable` when it cannot be asked */
-  async inspect({ database }: { database: string }) {
-    return this.#ask(database, (it) => it.inspect());
+  async inspect({ database, to }: { database: string; to?: Platform | undefined }) {
+    return this.#ask(database, (it) => it.inspect(to));
   }
 
   /** @throws Refusal `unavailable` when it cannot be asked */
@@ -118,8 +118,8 @@ export class Databases implements Does<DatabaseVerbName> {
     return this.#look(database).variables();
   }
 
-  grantFollow({ database, follower }: { database: string; follower: string }) {
-    return this.#change(database, (it) => it.grantFollow(follower));
+  grantFollow(input: { database: string; follower: string; to?: Platform | undefined }) {
+    return this.#change(input.database, (it) => it.grantFollow(input.follower, input.to));
   }
 
   revokeFollow({ database, follower }: { database: string; follower: string }) {

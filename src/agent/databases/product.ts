@@ -4,6 +4,7 @@ import type {
   Inspection,
   Look,
   Offer,
+  Platform,
   Position,
   Seen,
 } from '../../region/model.js';
@@ -43,7 +44,8 @@ export interface Database {
   readonly comparable?: Comparable;
   /** Variables for the app; none while there is nothing to log in to. */
   variables(): Record<string, string>;
-  inspect(): Promise<Inspection>;
+  /** @param to where it is to be followed; where it is itself, if not given */
+  inspect(to?: Platform): Promise<Inspection>;
   /** Whether its removal was begun, and is to be finished. */
   readonly isBeingRemoved: boolean;
   /** Starts what should run and does not; called again and again. */
@@ -55,7 +57,7 @@ export interface Database {
   /** Removes the database and all that it left elsewhere; may be repeated at any time. */
   remove(): Promise<void>;
 
-  grantFollow(follower: string): Promise<Record<string, unknown>>;
+  grantFollow(follower: string, to?: Platform): Promise<Record<string, unknown>>;
   revokeFollow(follower: string): Promise<void>;
   follow(endpoint: Record<string, unknown>): Promise<void>;
   following(): Promise<Following>;

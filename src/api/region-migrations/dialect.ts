@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type VerifyMode, verifyModes } from '../../migration/migration.js';
+import { type Upgrade, type VerifyMode, verifyModes } from '../../migration/migration.js';
 import { Refusal } from '../../shared/errors.js';
 import { requireShallow } from '../json.js';
 
@@ -9,6 +9,8 @@ export interface CreateRequest {
   /** Empty: the same as the source's. */
   readonly dstAppName: string;
   readonly verify: VerifyMode;
+  /** Versions that addons are to have in the destination, by product. */
+  readonly upgrade: Upgrade;
   readonly isDocumentedForm: boolean;
 }
 
@@ -24,6 +26,10 @@ export const createBody = z
         .describe(
           'Whether databases are compared with their copies before a switch; by content, if not given',
         ),
+      upgrade: z
+        .record(z.string().max(50), z.string().max(50))
+        .optional()
+        .describe('Major versions that addons are to have in the destination, by product'),
     }),
   })
   .meta({ examples: [{ migration: { destination: 'osc-secnum-fr1' } }] });
@@ -40,9 +46,11 @@ const hint =
  */
 export function readCreateRequest(text: string): CreateRequest {
   const destination = documentedForm.exec(text)?.[1];
-  if (destination !== undefined) {
-    return { destination, dstAppName: '', verify: 'content', isDocumentedForm: true };
-  }
+  if (destination !== undefined)
+    return {
+      ...{ destination, dstAppName: '', verify: 'content', upgrade: {} },
+      isDocumentedForm: true,
+    };
   const { success, data } = createBody.safeParse(parse(text));
   if (!success) throw new Refusal('bad-request', `The body is not a migration. ${hint}`);
   const { migration } = data;
@@ -50,6 +58,7 @@ export function readCreateRequest(text: string): CreateRequest {
     destination: migration.destination,
     dstAppName: migration.dst_app_name ?? '',
     verify: migration.verify ?? 'content',
+    upgrade: migration.upgrade ?? {},
     isDocumentedForm: false,
   };
 }

@@ -54,6 +54,9 @@ export const migrationShape = z
     finished_at: time.nullable().describe('Null while a phase runs'),
     steps: z.array(stepShape),
     created_at: time,
+    upgrade: z
+      .record(z.string(), z.string())
+      .describe('Versions that addons have in the destination, by product; others keep theirs'),
     window_closes_at: time.nullable().describe('Until when `rollback` is possible; null before'),
     completed_at: time.nullable().describe('When nothing but the result was left of it'),
     phase: z.enum(phases).nullable().describe('The one that runs, or ran last'),
@@ -76,6 +79,7 @@ export const migrationShape = z
         finished_at: null,
         steps: [stepExample],
         created_at: '2026-01-01T09:30:51.300Z',
+        upgrade: { postgresql: '18' },
         window_closes_at: null,
         completed_at: null,
         phase: 'data',
@@ -102,6 +106,7 @@ export function presentMigration(migration: Migration): MigrationJson {
     finished_at: migration.finishedAt?.toISOString() ?? null,
     steps: migration.steps.map(presentStep),
     created_at: migration.createdAt.toISOString(),
+    upgrade: migration.upgrade,
     window_closes_at: migration.windowClosesAt?.toISOString() ?? null,
     completed_at: migration.completedAt?.toISOString() ?? null,
     phase: migration.phase,

@@ -121,10 +121,13 @@ function createRoutes(context: ApiContext): FastifyPluginAsyncZod {
     const wantedBy = async (request: CreateAsking, idempotencyKey: string | null) => {
       const { app, region } = await fullAppOf(context, request);
       const wanted = readCreateRequest(typeof request.body === 'string' ? request.body : '');
-      const { destination, dstAppName, verify, isDocumentedForm } = wanted;
+      const { destination, dstAppName, verify, upgrade, isDocumentedForm } = wanted;
       const user = userOf(request);
       const where = { source: region.name, destination, dstAppName: dstAppName || null };
-      return { migration: { app, user, ...where, verify, idempotencyKey }, isDocumentedForm };
+      return {
+        migration: { app, user, ...where, verify, upgrade, idempotencyKey },
+        isDocumentedForm,
+      };
     };
     app.post(
       '/apps/:app/region_migrations/plan',

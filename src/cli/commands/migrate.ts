@@ -1,8 +1,9 @@
 import { Command } from 'commander';
 import { logLines, stepLine } from '../../client/step-lines.js';
 import { journey } from '../../client/watch-phase.js';
-import type { VerifyMode } from '../../migration/migration.js';
+import type { Upgrade, VerifyMode } from '../../migration/migration.js';
 import { ask, needAnswers } from '../ask.js';
+import { upgradeOption } from '../read-upgrade.js';
 import { action, type Session } from '../session.js';
 import { verifyOption } from '../verify-option.js';
 import { summary, watch } from '../watch.js';
@@ -11,6 +12,7 @@ interface Options {
   readonly to: string;
   readonly newName?: string;
   readonly verify: VerifyMode;
+  readonly upgrade?: Upgrade;
   readonly yes?: boolean;
   readonly dryRun?: boolean;
 }
@@ -19,15 +21,19 @@ export const migrate = new Command('migrate')
   .description('move the application to another region: all phases, asking before each')
   .requiredOption('--to <region>', 'the destination')
   .option('--new-name <name>', 'another name in the destination')
+  .option(...upgradeOption)
   .addOption(verifyOption())
   .option('--yes', 'do not ask')
   .option('--dry-run', 'only look, and tell what would be done')
   .action(
-    action(async (session, { to, newName, verify, yes = false, dryRun }: Options) => {
-      if (dryRun) return showPlan(session, to, newName, verify);
+    action(async (session, options: Options) => {
+      const { to, newName, verify, upgrade, yes = false, dryRun } = options;
+      if (dryRun) return showPlan(session, options);
       if (!yes) needAnswers();
       const { client } = session;
-      const { id } = await client.createMigration(session.app(), to, newName, verify);
+      const { id } = await client.createMigration(session.app(), to, newName, {
+        ...{ verify, upgrade },
+      });
       for (const { phase, title } of journey) {
         if (phase !== 'preflight') {
           if (!yes && !(await ask(`Go on with ${phase}?`))) {
@@ -47,11 +53,11 @@ export const migrate = new Command('migrate')
 /** @throws when the migration is not possible as things are */
 async function showPlan(
   session: Session,
-  to: string,
-  newName: string | undefined,
-  verify: VerifyMode,
+  { to, newName, verify, upgrade }: Options,
 ): Promise<void> {
-  const plan = await session.client.planMigration(session.app(), to, newName, verify);
+  const plan = await session.client.planMigration(session.app(), to, newName, {
+    ...{ verify, upgrade },
+  });
   const lines = journey.flatMap(({ phase, title }) => [
     title,
     ...(plan.phases.find((one) => one.phase === phase)?.steps ?? []).flatMap((step) =>

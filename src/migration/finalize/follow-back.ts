@@ -10,8 +10,9 @@ export const followBack: Step = {
     const { migration, source, destination, log } = context;
     const pairs = await databasePairs(context);
     await sideBySide(pairs, async ({ addon, old, twin }) => {
-      const grant = destination.grantFollow({ database: twin, follower: migration.id });
-      const endpoint = await orGone(grant);
+      const { platform } = await source.inspect({ database: old });
+      const grant = { database: twin, follower: migration.id, to: platform };
+      const endpoint = await orGone(destination.grantFollow(grant));
       if (!endpoint) return log(`${addon.product} was removed from ${destination.name}.`);
       await source.followBack({ database: old, endpoint });
       const { stage } = await source.following({ database: old });

@@ -1,6 +1,7 @@
 import type { Inspection } from '../../region/model.js';
 import { bytes } from '../../shared/bytes.js';
 import { messageOf } from '../../shared/errors.js';
+import { platformThere } from '../databases.js';
 import { check } from './check.js';
 
 const ways: Readonly<Record<Inspection['move']['kind'], (found: Inspection) => string>> = {
@@ -12,7 +13,7 @@ const ways: Readonly<Record<Inspection['move']['kind'], (found: Inspection) => s
 /** Every addon's plan is offered by the destination, and its database can move. */
 export const checkAddonsCompatibility = check({
   title: 'Check addons compatibility',
-  async look({ sourceApp, source, destination, log, obstacle }) {
+  async look({ migration, sourceApp, source, destination, log, obstacle }) {
     const { addons } = await sourceApp();
     const offers = await destination.describe({}).then(
       (description) => description.offers,
@@ -35,7 +36,8 @@ export const checkAddonsCompatibility = check({
           `${destination.name} has no plan "${plan}" for ${product}; it has ${offer.plans.join(', ')}.`,
         );
       }
-      const database = await source.inspect({ database: addon.id }).catch((error) => {
+      const to = platformThere(addon, migration, offers ?? []);
+      const database = await source.inspect({ database: addon.id, to }).catch((error) => {
         obstacle(messageOf(error));
         return null;
       });

@@ -1,13 +1,21 @@
 import { messageOf } from '../../shared/errors.js';
+import { platformThere } from '../databases.js';
 import { check } from './check.js';
 
 /** Every database can be followed as it is set up. */
 export const checkDatabaseSettings = check({
   title: 'Check the settings of the databases',
-  async look({ sourceApp, source, log, obstacle }) {
+  async look({ migration, sourceApp, source, destination, log, obstacle }) {
     const { addons } = await sourceApp();
-    for (const { id, product, version } of addons) {
-      const found = await source.inspect({ database: id }).catch((error) => {
+    // Where the destination does not answer, other checks say so.
+    const offers = await destination.describe({}).then(
+      (description) => description.offers,
+      () => [],
+    );
+    for (const addon of addons) {
+      const { id, product, version } = addon;
+      const to = platformThere(addon, migration, offers);
+      const found = await source.inspect({ database: id, to }).catch((error) => {
         obstacle(messageOf(error));
         return null;
       });

@@ -32,11 +32,13 @@ async function followOne(
   const { migration, signal, log } = context;
   const [from, to] = [way.from(context), way.to(context)];
   const { addon } = pair;
+  const database = to.database(pair);
+  const { platform } = await to.region.inspect({ database });
   const endpoint = await from.region.grantFollow({
     database: from.database(pair),
     follower: migration.id,
+    to: platform,
   });
-  const database = to.database(pair);
   await to.region.follow({ database, endpoint });
   let before = '';
   let movedAt = Date.now();

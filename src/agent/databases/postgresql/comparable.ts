@@ -1,11 +1,12 @@
 import pRetry from 'p-retry';
 import pg from 'pg';
-import { type Cluster, reader } from '../../../postgresql/cluster.js';
 import type { Contents, Look, Seen } from '../../../region/model.js';
 import { Refusal } from '../../../shared/errors.js';
 import type { Comparable } from '../product.js';
 import { contentsOf, readPartId } from './compared.js';
 import { lookAtRows } from './rows.js';
+import type { Server } from './server.js';
+import { reader } from './settings.js';
 
 /** SQLSTATEs, by what they mean for a look. */
 const codes = {
@@ -24,17 +25,14 @@ const patience = 60_000;
 
 /** Compares a cluster with its physical followers. */
 export class ComparableCluster implements Comparable {
-  readonly #cluster: Cluster;
-  readonly #port: () => number;
+  readonly #server: Server;
 
-  /** @param port of the cluster, which may change */
-  constructor(cluster: Cluster, port: () => number) {
-    this.#cluster = cluster;
-    this.#port = port;
+  constructor(server: Server) {
+    this.#server = server;
   }
 
   async contents(): Promise<Contents> {
-    const databases = await this.#cluster.asSuperuser(this.#port(), async (client) => {
+    const databases = await this.#server.query(async (client) => {
       await ensureReader(client);
       const { rows } = await client.query<{ datname: string }>(
         'SELECT datname FROM pg_database WHERE datallowconn',
@@ -43,8 +41,8 @@ export class ComparableCluster implements Comparable {
     });
     const all: Contents = { parts: [], leftOut: [] };
     for (const database of databases) {
-      const found = await this.#cluster
-        .asSuperuser(this.#port(), (client) => contentsOf(client, database), { database })
+      const found = await this.#server
+        .query((client) => contentsOf(client, database), { database })
         .catch((error) => {
           if (codes.gone.includes(codeOf(error))) return null; // dropped meanwhile
           throw error;
@@ -58,8 +56,8 @@ export class ComparableCluster implements Comparable {
   async digest(part: string, looks: readonly Look[]): Promise<Seen | null> {
     const what = readPartId(part);
     const attempt = () =>
-      this.#cluster.asReader(this.#port(), (client) => lookAtRows(client, what, looks), {
-        database: what.database,
+      this.#server.query((client) => lookAtRows(client, what, looks), {
+        ...{ user: reader, database: what.database },
         signal: AbortSignal.timeout(patience),
       });
     return pRetry(attempt, {

@@ -1,88 +1,54 @@
 import { rm } from 'node:fs/promises';
-import pRetry from 'p-retry';
-import type pg from 'pg';
-import { copyCluster } from '../../../postgresql/base-backup.js';
-import type { Binaries } from '../../../postgresql/binaries.js';
-import { Cluster, type SessionOptions } from '../../../postgresql/cluster.js';
-import { readControlFile } from '../../../postgresql/control-file.js';
-import { formatLsn, parseLsn } from '../../../postgresql/lsn.js';
+import { parseLsn } from '../../../postgresql/lsn.js';
 import type { Following, Inspection } from '../../../region/model.js';
 import { messageOf, Refusal } from '../../../shared/errors.js';
 import { exists } from '../../../shared/exists.js';
-import { databasePorts, freePort, isFree } from '../../../shared/free-port.js';
 import { newSecret } from '../../../shared/ids.js';
-import { writeJsonFile } from '../../../shared/json-file.js';
-import type { Logger } from '../../../shared/logging.js';
 import { until } from '../../../shared/until.js';
 import { Copying } from '../copying.js';
 import type { Database } from '../product.js';
+import { chooseLink } from './choose-link.js';
 import { ComparableCluster } from './comparable.js';
-import { inspectCluster } from './inspect.js';
+import { inspectServer } from './inspect.js';
+import type { Link } from './link.js';
+import { LogicalLink } from './logical/link.js';
+import { fenceLogically, grantLogically, revokeLogically } from './logical/primary.js';
+import { fencePhysically, PhysicalLink } from './physical.js';
+import { platformOf, platform as platformSchema } from './platform.js';
 import {
-  allStream,
   createGrant,
   currentPosition,
   dropForeignGrants,
-  ensureLogin,
   followerName,
   isRefusedForGood,
-  lagAndSize,
-  promoteFollower,
-  replayPosition,
+  sizeOf,
 } from './queries.js';
 import {
   type DatabaseRecord,
   type Endpoint,
   endpoint as endpointSchema,
-  recordFile,
+  fenceOf,
+  type Grant,
 } from './record.js';
-import {
-  certificateFile,
-  followerRules,
-  primaryCertificateFile,
-  privateKeyFile,
-  rulesOf,
-  settingsOf,
-} from './settings.js';
+import { type DatabaseHost, Server } from './server.js';
 
 /** A follower that is this far behind, in bytes, is still catching up. */
 const keepsUp = 16 * 1024 * 1024;
 
-/** How long a database that crashes is started and asked again for a change, in milliseconds. */
-const comebackPatience = 60_000;
-
-/** How long a primary that is to end waits for its followers, in milliseconds. */
-const followersPatience = 5_000;
-
-/** Who may log in. */
-type Admitted = 'all' | 'followers';
-
-/** What a database runs with on its host. */
-export interface DatabaseHost {
-  readonly binaries: Binaries;
-  /** Address of the host, for followers in other regions. */
-  readonly address: string;
-  readonly logger: Logger;
-}
-
-/** One PostgreSQL cluster for one app: a primary, or a physical follower of another. */
+/** One PostgreSQL cluster for one app: a primary, or a follower of another. */
 export class PostgresqlDatabase implements Database {
   readonly comparable: ComparableCluster;
-  readonly #folder: string;
-  readonly #cluster: Cluster;
-  readonly #address: string;
-  readonly #logger: Logger;
-  #record: DatabaseRecord;
+  readonly #server: Server;
   /** The copy under way, or the last one. */
   #copying: Copying | null = null;
 
   constructor(folder: string, found: DatabaseRecord, host: DatabaseHost) {
-    this.#folder = folder;
-    this.#record = found;
-    this.#cluster = new Cluster(folder, host.binaries);
-    this.comparable = new ComparableCluster(this.#cluster, () => this.#record.port);
-    this.#address = host.address;
-    this.#logger = host.logger.child({ database: found.id });
+    this.#server = new Server(folder, found, host);
+    this.comparable = new ComparableCluster(this.#server);
+  }
+
+  get #record(): DatabaseRecord {
+    return this.#server.record;
   }
 
   get id(): string {
@@ -97,23 +63,13 @@ export class PostgresqlDatabase implements Database {
   }
 
   async tend(): Promise<void> {
-    const { role, fenced, following } = this.#record;
-    if (fenced || role === 'empty') return;
+    const { following } = this.#record;
     if (following && !following.copied) {
       this.#copyInBackground(following.endpoint);
       return;
     }
     if (this.#copying?.isUnderWay) return; // whole by now, and started by who copied
-    if (await this.#cluster.identity()) return;
-    if (role === 'primary' && !(await this.#cluster.exists())) await this.#cluster.initialise();
-    if (role === 'follower') {
-      // One that its primary does not let in may never accept connections.
-      await this.#prepareStart();
-      await this.#cluster.launch(this.#options());
-      return;
-    }
-    await this.#start();
-    await this.#query((client) => ensureLogin(client, this.#record.login));
+    await this.#server.run();
   }
 
   get isBeingRemoved(): boolean {
@@ -122,7 +78,7 @@ export class PostgresqlDatabase implements Database {
 
   async rest(): Promise<void> {
     await this.leave();
-    await this.#cluster.stop();
+    await this.#server.cluster.stop();
   }
 
   async leave(): Promise<void> {
@@ -130,42 +86,49 @@ export class PostgresqlDatabase implements Database {
   }
 
   async remove(): Promise<void> {
-    if (!(await exists(this.#folder))) return;
-    await this.#write({ removing: true });
+    const { folder } = this.#server;
+    if (!(await exists(folder))) return;
+    await this.#server.write({ removing: true });
     await this.#empty();
-    await rm(this.#folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
   }
 
-  async inspect(): Promise<Inspection> {
+  async inspect(to?: Record<string, unknown>): Promise<Inspection> {
     const { role, fenced, major } = this.#record;
+    const own = await platformOf(this.#server.host.binaries);
     const found =
-      role === 'empty' || fenced
-        ? { version: major, size: 0, obstacles: [], unsuitable: [], remarks: [] }
-        : await this.#query((client) => inspectCluster(client), {
-            database: this.#record.login.database,
-          });
-    return { product: 'postgresql', role, fenced, move: { kind: 'live' }, ...found };
+      role === 'primary' && !fenced
+        ? await inspectServer(this.#server, own, to ? platformSchema.parse(to) : own)
+        : { version: major, size: 0, obstacles: [], unsuitable: [], remarks: [] };
+    return {
+      ...{ product: 'postgresql', role, fenced, platform: own, move: { kind: 'live' } },
+      ...found,
+    };
   }
 
-  async grantFollow(follower: string): Promise<Endpoint> {
+  async grantFollow(follower: string, to?: Record<string, unknown>): Promise<Endpoint> {
     const { grants, port, certificate, login, major } = this.#record;
-    const known = grants.find((grant) => grant.follower === follower);
+    const own = await platformOf(this.#server.host.binaries);
+    const theirs = to ? platformSchema.parse(to) : own;
+    const link = await chooseLink(this.#server, own, theirs);
+    const known = grants.find((grant) => grant.follower === follower && grant.link === link);
     const grant = known ?? {
       follower,
       name: followerName(follower),
       password: newSecret(),
+      link,
     };
-    if (!known) await this.#write({ grants: [...grants, grant] });
-    const own = this.#record.grants.map(({ name }) => name);
-    await this.#insist(async (client) => {
-      await dropForeignGrants(client, own);
-      await createGrant(client, grant);
-    });
-    await this.#configure();
-    await this.#cluster.reload();
-    return {
+    if (!known) {
+      const others = grants.filter((one) => one.follower !== follower);
+      await this.#server.write({ grants: [...others, grant] });
+    }
+    await this.#dropAllGrantsBut(this.#record.grants);
+    if (link === 'physical') await this.#server.insist((client) => createGrant(client, grant));
+    else await grantLogically(this.#server, grant, theirs);
+    await this.#server.reconfigure();
+    const endpoint = {
       major,
-      host: this.#address,
+      host: this.#server.host.address,
       port,
       user: grant.name,
       password: grant.password,
@@ -173,18 +136,16 @@ export class PostgresqlDatabase implements Database {
       certificate,
       login,
     };
+    return link === 'physical' ? { ...endpoint, link } : { ...endpoint, link, follower };
   }
 
   async revokeFollow(follower: string): Promise<void> {
     const grants = this.#record.grants.filter((one) => one.follower !== follower);
     if (this.#record.role === 'primary' && !this.#record.fenced) {
-      // The follower's role and slot, and roles that came along from a former primary.
-      const kept = grants.map(({ name }) => name);
-      await this.#insist((client) => dropForeignGrants(client, kept));
+      await this.#dropAllGrantsBut(grants);
     }
-    await this.#write({ grants });
-    if (await this.#cluster.exists()) await this.#configure();
-    await this.#cluster.reload();
+    await this.#server.write({ grants });
+    if (await this.#server.cluster.exists()) await this.#server.reconfigure();
   }
 
   async follow(given: Record<string, unknown>): Promise<void> {
@@ -193,19 +154,20 @@ export class PostgresqlDatabase implements Database {
     if (role === 'primary') {
       throw Refusal.conflict('primary', 'A primary does not follow; have it stand down first.');
     }
-    if (endpoint.major !== major) {
+    if (endpoint.link === 'physical' && endpoint.major !== major) {
       throw Refusal.conflict(
         'version',
-        `A PostgreSQL ${major} cannot follow a PostgreSQL ${endpoint.major}.`,
+        `A PostgreSQL ${major} cannot follow the files of a PostgreSQL ${endpoint.major}.`,
       );
     }
     const same = following !== null && sameEndpoint(following.endpoint, endpoint);
-    if (same && (following.copied || this.#copying?.isUnderWay)) return;
+    if (same && !following.copied && this.#copying?.isUnderWay) return;
+    if (same && following.copied && (await this.#link(endpoint).isKept())) return;
     await this.#giveUpCopying();
-    await this.#write({
+    await this.#server.write({
       role: 'follower',
       login: endpoint.login,
-      following: { endpoint, copied: false },
+      following: { endpoint, copied: false, carried: false },
     });
     this.#copyInBackground(endpoint);
   }
@@ -219,8 +181,11 @@ export class PostgresqlDatabase implements Database {
       return { ...seen, stage: 'failed', reason: messageOf(this.#copying.failure) };
     }
     if (!following.copied) return { ...seen, stage: 'copying' };
-    const { lag, size } = await this.#query(lagAndSize).catch((error) => {
-      if (isStarting(error)) return { lag: null, size: seen.copied };
+    const [lag, size] = await Promise.all([
+      this.#link(following.endpoint).lag(),
+      this.#server.query(sizeOf),
+    ]).catch((error) => {
+      if (isStarting(error)) return [null, seen.copied] as const;
       throw error;
     });
     const stage = lag !== null && lag < keepsUp ? 'streaming' : 'catching-up';
@@ -228,29 +193,28 @@ export class PostgresqlDatabase implements Database {
   }
 
   async flush(signal?: AbortSignal): Promise<void> {
-    await this.#insist((client) => client.query('CHECKPOINT'), signal);
+    await this.#server.insist((client) => client.query('CHECKPOINT'), signal);
   }
 
   async position(): Promise<string> {
-    return this.#query(currentPosition);
+    return this.#server.query(currentPosition);
   }
 
   async waitFor(position: string, timeout: number): Promise<void> {
-    const wanted = parseLsn(position);
+    parseLsn(position);
+    const { following } = this.#record;
+    if (!following) throw Refusal.conflict('role', 'Only a follower waits for a position.');
     const deadline = Date.now() + timeout;
     let trouble = '';
-    const replayed = (client: pg.Client) =>
-      until(async () => (await replayPosition(client)) >= wanted, {
-        timeout: deadline - Date.now(),
-        every: 5,
-        what: `the follower to replay ${position}`,
-      });
     // A follower that crashes meanwhile comes back, and is asked again.
     const patiently = () =>
-      this.#query(replayed).catch((error) => {
-        trouble = messageOf(error);
-        return false;
-      });
+      this.#link(following.endpoint)
+        .waitFor(position, deadline - Date.now())
+        .then(() => true)
+        .catch((error) => {
+          trouble = messageOf(error);
+          return false;
+        });
     await until(patiently, { timeout, every: 50, what: 'the follower' }).catch(() => {
       throw new Refusal('unavailable', `The follower did not come to ${position}: ${trouble}.`);
     });
@@ -260,14 +224,10 @@ export class PostgresqlDatabase implements Database {
     const { role, fenced } = this.#record;
     if (role !== 'primary')
       throw Refusal.conflict('role', `A database that is ${role} has nothing to fence.`);
-    if (!fenced) await this.#write({ fenced: true });
-    await this.#followersThere(signal);
-    await this.#cluster.stop(signal);
-    if (!(await readControlFile(this.#cluster.data)).shutDown) await this.#endCleanly(signal);
-    // The last record is the shutdown checkpoint, and begins here: whoever is past its first
-    // byte has replayed it.
-    const { checkpoint } = await readControlFile(this.#cluster.data);
-    return formatLsn(checkpoint + 1n);
+    if (!fenced) await this.#server.write({ fenced: true });
+    return fenceOf(this.#record) === 'down'
+      ? fencePhysically(this.#server, signal)
+      : fenceLogically(this.#server, signal);
   }
 
   async unfence(): Promise<void> {
@@ -275,19 +235,20 @@ export class PostgresqlDatabase implements Database {
       throw Refusal.conflict('role', `A database that is ${this.#record.role} cannot be unfenced.`);
     }
     // What was asked to end accepts nobody any more, and may never come to its end.
-    if (this.#record.fenced) await this.#cluster.crash();
-    await this.#write({ fenced: false });
+    if (this.#record.fenced) await this.#server.cluster.crash();
+    await this.#server.write({ fenced: false });
     await this.tend();
-    await this.#start(); // it may have been starting already; the app starts next
+    await this.#server.start(); // it may have been starting already; the app starts next
   }
 
   async promote(signal?: AbortSignal): Promise<void> {
-    if (this.#record.role === 'primary') return;
-    if (!this.#record.following?.copied) {
+    const { role, following } = this.#record;
+    // What it was to do last may have been left undone by a crash.
+    if (role === 'primary') return this.#server.reconfigure();
+    if (!following?.copied) {
       throw Refusal.conflict('role', 'Only a follower with a whole copy can be promoted.');
     }
-    await this.#insist(promoteFollower, signal);
-    await this.#write({ role: 'primary', following: null });
+    await this.#link(following.endpoint).promote(signal);
   }
 
   async followBack(given: Record<string, unknown>): Promise<void> {
@@ -296,126 +257,58 @@ export class PostgresqlDatabase implements Database {
     if (role === 'primary' && !fenced) {
       throw Refusal.conflict('fence', 'Only a fenced primary can follow back.');
     }
-    await this.#write({
+    await this.#server.write({
       role: 'follower',
       fenced: false,
       grants: [],
-      following: { endpoint, copied: true },
+      following: { endpoint, copied: true, carried: false },
     });
-    if (await this.#cluster.identity()) return;
-    await this.#cluster.writeFile('standby.signal', '');
-    await this.#start();
+    await this.#link(endpoint).followBack();
   }
 
   async standDown(): Promise<void> {
-    await this.#write({ role: 'empty', following: null, fenced: false, grants: [] });
-    await this.#empty();
+    const { role, following, grants } = this.#record;
+    // What was followed, or follows, by rows can be filled again where it could not be made anew.
+    const isKept =
+      role === 'empty' ||
+      following?.endpoint.link === 'logical' ||
+      grants.some(({ link }) => link === 'logical');
+    await this.#server.write({ role: 'empty', following: null, fenced: false, grants: [] });
+    await this.#giveUpCopying();
+    if (isKept) await this.#server.cluster.crash();
+    else await this.#server.cluster.wipe();
+  }
+
+  /** The roles and slots of followers, also such as came along from a former primary. */
+  async #dropAllGrantsBut(grants: readonly Grant[]): Promise<void> {
+    const names = (some: readonly Grant[]) => some.map(({ name }) => name);
+    const byRows = names(grants.filter(({ link }) => link === 'logical'));
+    await this.#server.insist(() => revokeLogically(this.#server, byRows));
+    await this.#server.insist((client) => dropForeignGrants(client, names(grants)));
+  }
+
+  #link(endpoint: Endpoint): Link {
+    return endpoint.link === 'logical'
+      ? new LogicalLink(this.#server, endpoint)
+      : new PhysicalLink(this.#server, endpoint);
   }
 
   /** Copies, unless that goes on or has failed, and then follows. */
   #copyInBackground(endpoint: Endpoint): void {
-    this.#copying ??= new Copying(async (signal, onProgress) => {
-      await this.#cluster.wipe();
-      await this.#cluster.makeDataFolder();
-      await copyCluster(endpoint, this.#cluster.data, this.#cluster.account, onProgress, signal);
-      await this.#cluster.sync();
-      signal.throwIfAborted();
-      await this.#cluster.writeFile('standby.signal', '');
-      await this.#write({ following: { endpoint, copied: true } });
-      await this.#start('all', signal);
-    }, isRefusedForGood);
+    this.#copying ??= new Copying(
+      (signal, onProgress) => this.#link(endpoint).copy(onProgress, signal),
+      isRefusedForGood,
+    );
   }
 
   async #empty(): Promise<void> {
     await this.#giveUpCopying();
-    await this.#cluster.wipe();
+    await this.#server.cluster.wipe();
   }
 
   async #giveUpCopying(): Promise<void> {
     await this.#copying?.giveUp();
     this.#copying = null;
-  }
-
-  /**
-   * Gives a crashed primary a clean end to its history: recovery, with only followers let in, and
-   * a shutdown once they are back, since that is what sends them the end of it.
-   */
-  async #endCleanly(signal?: AbortSignal): Promise<void> {
-    await this.#start('followers', signal);
-    await this.#followersThere(signal);
-    await this.#cluster.stop(signal);
-  }
-
-  /** Waits a while for followers that lost sight of it: only those that are there hear of its end. */
-  async #followersThere(signal?: AbortSignal): Promise<void> {
-    const followers = this.#record.grants.map(({ name }) => name);
-    await until(() => this.#query((client) => allStream(client, followers), { signal }), {
-      timeout: followersPatience,
-      signal,
-      what: 'the followers',
-    }).catch((error) => this.#logger.warn({ err: error }, 'fencing without a follower'));
-  }
-
-  async #start(admitted: Admitted = 'all', signal?: AbortSignal): Promise<void> {
-    await this.#prepareStart();
-    await this.#cluster.start(this.#options(admitted), signal);
-  }
-
-  async #prepareStart(): Promise<void> {
-    if (!(await this.#cluster.identity())) {
-      await this.#cluster.killAll();
-      // While it did not run, somebody else may have taken its port.
-      if (!(await isFree(this.#record.port))) {
-        await this.#write({ port: await freePort(databasePorts) });
-      }
-    }
-    await this.#writeCertificates();
-  }
-
-  async #configure(): Promise<void> {
-    await this.#writeCertificates();
-    await this.#cluster.configure(this.#options());
-  }
-
-  #options(admitted: Admitted = 'all') {
-    return {
-      port: this.#record.port,
-      settings: settingsOf(this.#record, this.#address),
-      rules: admitted === 'all' ? rulesOf(this.#record) : followerRules(this.#record),
-    };
-  }
-
-  async #writeCertificates(): Promise<void> {
-    const { certificate, privateKey, following } = this.#record;
-    await this.#cluster.writeFile(certificateFile, certificate);
-    await this.#cluster.writeFile(privateKeyFile, privateKey);
-    if (following) {
-      await this.#cluster.writeFile(primaryCertificateFile, following.endpoint.certificate);
-    }
-  }
-
-  /** Has something done by a database that may crash meanwhile: it is started and asked again. */
-  async #insist(use: (client: pg.Client) => Promise<unknown>, signal?: AbortSignal): Promise<void> {
-    const attempt = async () => {
-      await this.tend();
-      await this.#query(use, { signal });
-    };
-    await pRetry(attempt, {
-      ...{ retries: Number.POSITIVE_INFINITY, minTimeout: 50, maxTimeout: 500 },
-      maxRetryTime: comebackPatience,
-      shouldRetry: ({ error }) => !this.#record.fenced && !isRefusedForGood(error),
-      ...(signal && { signal }),
-    });
-  }
-
-  #query<T>(use: (client: pg.Client) => Promise<T>, how: SessionOptions = {}): Promise<T> {
-    return this.#cluster.asSuperuser(this.#record.port, use, how);
-  }
-
-  async #write(changes: Partial<DatabaseRecord>): Promise<void> {
-    const next = { ...this.#record, ...changes };
-    await writeJsonFile(recordFile(this.#folder), next);
-    this.#record = next;
   }
 }
 

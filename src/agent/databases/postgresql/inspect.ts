@@ -1,4 +1,9 @@
 import type pg from 'pg';
+import { chooseLink } from './choose-link.js';
+import { inspectRows } from './logical/inspect.js';
+import { databasesOf } from './logical/names.js';
+import { dumperFor, type Platform } from './platform.js';
+import type { Server } from './server.js';
 
 interface Found {
   readonly version: string;
@@ -8,24 +13,38 @@ interface Found {
   readonly remarks: string[];
 }
 
-/** One to copy, and one to stream what is written meanwhile. */
+/** A follower takes one session to copy and one to follow. */
 const sessionsToFollow = 2;
 
-/** What physical replication cannot carry, or the owner should know of. Looks; changes nothing. */
-export async function inspectCluster(client: pg.Client): Promise<Found> {
-  // The app may have set another for its database, with functions of its own on it.
-  await client.query('SET search_path = pg_catalog');
-  const { rows } = await client.query<{
-    version: string;
-    size: string;
-    tablespaces: string[];
-    unlogged: string[];
-    prepared: string;
-    wal_level: string;
-    senders: number;
-    slots: number;
-    ssl: boolean;
-  }>(`
+/** How many databases of one server a follower has workers for. */
+const mostDatabases = 5;
+
+interface Facts {
+  readonly version: string;
+  readonly size: string;
+  readonly tablespaces: string[];
+  readonly unlogged: string[];
+  readonly prepared: string;
+  readonly wal_level: string;
+  readonly senders: number;
+  readonly slots: number;
+  readonly ssl: boolean;
+}
+
+/**
+ * What a primary is, and what stands in the way of following it. Looks; changes nothing.
+ * @param to what its follower would run on
+ */
+export async function inspectServer(server: Server, own: Platform, to: Platform): Promise<Found> {
+  const { database } = server.record.login;
+  const facts = await server.query(factsOf, { database });
+  const link = await chooseLink(server, own, to);
+  const found = link === 'physical' ? judgeFiles(facts) : await judgeRows(server, facts, to);
+  return { version: facts.version, size: Number(facts.size), ...found };
+}
+
+async function factsOf(client: pg.Client): Promise<Facts> {
+  const { rows } = await client.query<Facts>(`
     SELECT current_setting('server_version') AS version,
            (SELECT sum(pg_database_size(oid)) FROM pg_database) AS size,
            ARRAY(SELECT spcname::text FROM pg_tablespace WHERE spcname NOT LIKE 'pg\\_%') AS tablespaces,
@@ -38,34 +57,103 @@ export async function inspectCluster(client: pg.Client): Promise<Found> {
            current_setting('max_replication_slots')::int
              - (SELECT count(*)::int FROM pg_replication_slots) AS slots,
            current_setting('ssl')::bool AS ssl`);
-  const row = rows[0];
-  if (!row) throw new Error('PostgreSQL did not answer what it is.');
+  if (!rows[0]) throw new Error('PostgreSQL did not answer what it is.');
+  return rows[0];
+}
+
+/** What physical replication cannot carry, or the owner should know of. */
+function judgeFiles(facts: Facts): Omit<Found, 'version' | 'size'> {
   const obstacles: string[] = [];
-  if (row.tablespaces.length > 0) {
+  if (facts.tablespaces.length > 0) {
     obstacles.push(
-      `It has tablespaces (${row.tablespaces.join(', ')}), which cannot be copied. Move their tables to pg_default.`,
+      `It has tablespaces (${facts.tablespaces.join(', ')}), which cannot be copied. Move their tables to pg_default.`,
     );
   }
-  if (row.unlogged.length > 0) {
+  if (facts.unlogged.length > 0) {
     obstacles.push(
-      `Unlogged tables (${row.unlogged.join(', ')}) would arrive empty. Run ALTER TABLE … SET LOGGED, or drop them.`,
+      `Unlogged tables (${facts.unlogged.join(', ')}) would arrive empty. Run ALTER TABLE … SET LOGGED, or drop them.`,
     );
   }
   const remarks =
-    row.prepared === '0'
+    facts.prepared === '0'
       ? []
-      : [`${row.prepared} prepared transactions are open; they move as they are.`];
+      : [`${facts.prepared} prepared transactions are open; they move as they are.`];
   const unsuitable = [
-    ...(row.wal_level === 'minimal'
+    ...(facts.wal_level === 'minimal'
       ? ['wal_level is "minimal", so that nothing can follow it. Set it to "replica" and restart.']
       : []),
-    ...(row.senders < sessionsToFollow
+    ...lacks(facts, { senders: sessionsToFollow, slots: 1 }),
+  ];
+  return { obstacles, unsuitable, remarks };
+}
+
+/** The same for logical replication. */
+async function judgeRows(
+  server: Server,
+  facts: Facts,
+  to: Platform,
+): Promise<Omit<Found, 'version' | 'size'>> {
+  const { host, record } = server;
+  const databases = await server.query(databasesOf);
+  const found = await Promise.all(
+    databases.map(({ name }) =>
+      server.query((client) => inspectRows(client, to), { database: name }),
+    ),
+  );
+  const obstacles = found.flatMap((one) => one.obstacles);
+  if (Number(to.major) < Number(record.major)) {
+    obstacles.push(
+      `PostgreSQL ${to.major} is older than ${record.major}, and may lack what is in use. Choose ${record.major} or a later version.`,
+    );
+  } else if (!(await dumperFor(host.majors, record.major, to.major))) {
+    obstacles.push(
+      `The source's host has no pg_dump that reads PostgreSQL ${record.major}. Install the package postgresql-client-${record.major} or a later one, up to ${to.major}, there.`,
+    );
+  }
+  if (facts.prepared !== '0') {
+    obstacles.push(
+      `${facts.prepared} prepared transactions are open, which do not move. Commit or roll back each.`,
+    );
+  }
+  if (databases.length > mostDatabases) {
+    obstacles.push(
+      `It has ${databases.length} databases, and at most ${mostDatabases} can move. Drop some.`,
+    );
+  }
+  const unsuitable = [
+    ...(facts.wal_level === 'logical'
+      ? []
+      : [
+          `wal_level is "${facts.wal_level}", so that no other version can follow it. Restart the database, which sets it to "logical".`,
+        ]),
+    ...lacks(facts, {
+      senders: databases.length * sessionsToFollow,
+      slots: databases.length,
+    }),
+  ];
+  const why =
+    to.major === record.major
+      ? 'Its files would not do on the host there, whose processor or sorting of text is another'
+      : `It becomes PostgreSQL ${to.major}`;
+  const remarks = [
+    `${why}, so it is copied row by row. Until the migration is completed, rolled back or aborted, rows can be changed in it, and nothing else: no CREATE, ALTER or DROP of what is not temporary.`,
+    ...found.flatMap((one) => one.remarks),
+  ];
+  return { obstacles, unsuitable, remarks };
+}
+
+function lacks(facts: Facts, needed: { readonly senders: number; readonly slots: number }) {
+  return [
+    ...(facts.senders < needed.senders
       ? [
-          `${Math.max(0, row.senders)} of max_wal_senders are free, and ${sessionsToFollow} are needed. Raise it and restart.`,
+          `${Math.max(0, facts.senders)} of max_wal_senders are free, and ${needed.senders} are needed. Raise it and restart.`,
         ]
       : []),
-    ...(row.slots < 1 ? ['None of max_replication_slots is free. Raise it and restart.'] : []),
-    ...(row.ssl ? [] : ['ssl is off, and copies travel over TLS only. Set it to on and reload.']),
+    ...(facts.slots < needed.slots
+      ? [
+          `${needed.slots === 1 ? 'None' : `${Math.max(0, facts.slots)}`} of max_replication_slots is free${needed.slots === 1 ? '' : `, and ${needed.slots} are needed`}. Raise it and restart.`,
+        ]
+      : []),
+    ...(facts.ssl ? [] : ['ssl is off, and copies travel over TLS only. Set it to on and reload.']),
   ];
-  return { version: row.version, size: Number(row.size), obstacles, unsuitable, remarks };
 }

@@ -8,6 +8,7 @@ import type { Logger } from '../../../shared/logging.js';
 import { createCertificate } from '../../../shared/self-signed.js';
 import type { Product, Provision } from '../product.js';
 import { PostgresqlDatabase } from './database.js';
+import { platformOf } from './platform.js';
 import { type DatabaseRecord, record, recordFile } from './record.js';
 
 /** PostgreSQL, in every major that the host has. */
@@ -32,6 +33,11 @@ export class Postgresql implements Product {
       description: 'A PostgreSQL server of its own for the application.',
       versions,
       plans: ['postgresql-sandbox'],
+      platforms: Object.fromEntries(
+        await Promise.all(
+          this.#majors.map(async (one) => [one.major, await platformOf(one)] as const),
+        ),
+      ),
     };
   }
 
@@ -69,6 +75,7 @@ export class Postgresql implements Product {
   #database(folder: string, found: DatabaseRecord): PostgresqlDatabase {
     return new PostgresqlDatabase(folder, found, {
       binaries: this.#binaries(found.major),
+      majors: this.#majors,
       address: this.#address,
       logger: this.#logger,
     });

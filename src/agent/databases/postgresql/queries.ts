@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { parseLsn } from '../../../postgresql/lsn.js';
+import { Refusal } from '../../../shared/errors.js';
 import { until } from '../../../shared/until.js';
 import type { DatabaseRecord } from './record.js';
 
@@ -27,52 +28,81 @@ export async function ensureLogin(
   }
 }
 
-/** Makes the role of a follower, and the slot that keeps for it what it has not had yet. */
-export async function createGrant(
+/**
+ * Makes the role of a follower, or gives the one that is there its password.
+ * @param attributes what it may do, in words of `CREATE ROLE`
+ */
+export async function grantRole(
   client: pg.Client,
-  { name, password }: { name: string; password: string },
+  { name, password }: { readonly name: string; readonly password: string },
+  attributes: string,
 ): Promise<void> {
   const known = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [name]);
   const verb = known.rowCount === 0 ? 'CREATE' : 'ALTER';
   await client.query(
     `${verb} ROLE ${client.escapeIdentifier(name)}
-       LOGIN REPLICATION PASSWORD ${client.escapeLiteral(password)}`,
-  );
-  await client.query(
-    `SELECT pg_create_physical_replication_slot($1, true)
-      WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)`,
-    [name],
+       LOGIN ${attributes} PASSWORD ${client.escapeLiteral(password)}`,
   );
 }
 
-/** Ends the follower's session, and takes away its slot and role. */
-async function dropGrant(client: pg.Client, name: string): Promise<void> {
+/** Makes the role of a physical follower, and the slot that keeps for it what it has not had yet. */
+export async function createGrant(
+  client: pg.Client,
+  grant: { readonly name: string; readonly password: string },
+): Promise<void> {
+  await grantRole(client, grant, 'REPLICATION');
+  await client.query(
+    `SELECT pg_create_physical_replication_slot($1, true)
+      WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)`,
+    [grant.name],
+  );
+}
+
+/** Ends the sessions of a follower's role, and takes away the slots that are named after it. */
+async function dropSlots(client: pg.Client, name: string): Promise<void> {
   await until(
     async () => {
       await client.query(
         'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1',
         [name],
       );
-      const { rows } = await client.query<{ active: boolean }>(
-        'SELECT active FROM pg_replication_slots WHERE slot_name = $1',
+      const { rows } = await client.query<{ slot_name: string; active: boolean }>(
+        'SELECT slot_name, active FROM pg_replication_slots WHERE starts_with(slot_name, $1)',
         [name],
       );
-      if (rows[0]?.active) return false;
-      if (rows[0]) await client.query('SELECT pg_drop_replication_slot($1)', [name]);
-      await client.query(`DROP ROLE IF EXISTS ${client.escapeIdentifier(name)}`);
+      if (rows.some(({ active }) => active)) return false;
+      for (const { slot_name } of rows) {
+        await client.query('SELECT pg_drop_replication_slot($1)', [slot_name]);
+      }
       return true;
     },
     { timeout: 30_000, what: `the sessions of ${name} to end` },
   );
 }
 
-/** Takes away all grants but those named: what was promoted still has the roles of its former primary's followers. */
-export async function dropForeignGrants(client: pg.Client, own: readonly string[]): Promise<void> {
+/**
+ * The roles of followers but those named: what was promoted still has those of its former
+ * primary's followers.
+ */
+export async function foreignGrants(client: pg.Client, own: readonly string[]): Promise<string[]> {
   const { rows } = await client.query<{ rolname: string }>(
     'SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1) AND rolname <> ALL ($2)',
     [followerPrefix, own],
   );
-  for (const { rolname } of rows) await dropGrant(client, rolname);
+  return rows.map(({ rolname }) => rolname);
+}
+
+/** Takes away all slots of followers. */
+export async function dropAllSlots(client: pg.Client): Promise<void> {
+  for (const name of await foreignGrants(client, [])) await dropSlots(client, name);
+}
+
+/** Takes away all grants but those named, which must have no rights of their own to anything. */
+export async function dropForeignGrants(client: pg.Client, own: readonly string[]): Promise<void> {
+  for (const name of await foreignGrants(client, own)) {
+    await dropSlots(client, name);
+    await client.query(`DROP ROLE IF EXISTS ${client.escapeIdentifier(name)}`);
+  }
 }
 
 /** Whether every one of these followers has a session and has caught up. */
@@ -120,18 +150,32 @@ export async function replayPosition(client: pg.Client): Promise<bigint> {
   return parseLsn(rows[0]?.lsn ?? '0/0');
 }
 
-/** A follower's bytes still to replay, null while it is not connected; and its size. */
-export async function lagAndSize(client: pg.Client): Promise<{ lag: number | null; size: number }> {
-  const { rows } = await client.query<{ lag: string | null; size: string }>(
-    `SELECT (SELECT sum(pg_database_size(oid)) FROM pg_database) AS size,
-            (SELECT greatest(0, pg_wal_lsn_diff(latest_end_lsn, pg_last_wal_replay_lsn()))
-               FROM pg_stat_wal_receiver WHERE status = 'streaming') AS lag`,
+/** A physical follower's bytes still to replay; null while it is not connected. */
+export async function physicalLag(client: pg.Client): Promise<number | null> {
+  const { rows } = await client.query<{ lag: string | null }>(
+    `SELECT greatest(0, pg_wal_lsn_diff(latest_end_lsn, pg_last_wal_replay_lsn())) AS lag
+       FROM pg_stat_wal_receiver WHERE status = 'streaming'`,
   );
-  const row = rows[0];
-  return { lag: row?.lag == null ? null : Number(row.lag), size: Number(row?.size ?? 0) };
+  return rows[0]?.lag == null ? null : Number(rows[0].lag);
 }
 
-/** The classes of SQLSTATE that trying again does not change: wrong credentials, features, syntax. */
+/** Bytes of all databases of a cluster. */
+export async function sizeOf(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ size: string }>(
+    'SELECT sum(pg_database_size(oid)) AS size FROM pg_database',
+  );
+  return Number(rows[0]?.size ?? 0);
+}
+
+/** When the configuration that new sessions go by was read. */
+export async function loadedAt(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ at: string }>('SELECT pg_conf_load_time()::text AS at');
+  return rows[0]?.at ?? '';
+}
+
+/** Whether it was refused by us, or with a class of SQLSTATE that trying again does not change: wrong credentials, features, syntax. */
 export function isRefusedForGood(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && /^(28|0A|42)/.test(error.code ?? '');
+  if (error instanceof Refusal) return error.kind === 'conflict';
+  if (error instanceof pg.DatabaseError) return /^(28|0A|42)/.test(error.code ?? '');
+  return error instanceof Error && error.cause !== undefined && isRefusedForGood(error.cause);
 }

@@ -1,22 +1,26 @@
 import type { HbaRule, Settings } from '../../../postgresql/configuration.js';
-import type { DatabaseRecord, Endpoint } from './record.js';
+import { writer } from './logical/writer.js';
+import { type DatabaseRecord, type Endpoint, fenceOf } from './record.js';
 
 /** Files of the data folder; PostgreSQL runs there, so plain names do. */
 export const certificateFile = 'godwit.crt';
 export const privateKeyFile = 'godwit.key';
 export const primaryCertificateFile = 'godwit-primary.crt';
+export const passwordFile = 'godwit-primary.pass';
 
 /**
  * `postgresql.conf` of an app's database. What a follower must have at least as much of as its
  * primary (such as `max_connections`) is the same everywhere.
  * @param address of this host, for followers in other regions
  */
-export function settingsOf({ following }: DatabaseRecord, address: string): Settings {
+export function settingsOf(record: DatabaseRecord, address: string): Settings {
+  const { following } = record;
   return {
     listen_addresses: [...new Set(['127.0.0.1', address])].join(','),
     max_connections: 100,
     shared_buffers: '64MB',
-    wal_level: 'replica',
+    // Also for who may never be followed by rows: changing it takes a restart, which the app would notice.
+    wal_level: 'logical',
     max_wal_senders: 10,
     max_replication_slots: 10,
     max_wal_size: '2GB',
@@ -30,39 +34,90 @@ export function settingsOf({ following }: DatabaseRecord, address: string): Sett
     ssl: true,
     ssl_cert_file: certificateFile,
     ssl_key_file: privateKeyFile,
-    ...(following && {
-      primary_conninfo: connectionInfo(following.endpoint),
-      primary_slot_name: following.endpoint.slot,
-    }),
+    max_logical_replication_workers: 6,
+    default_transaction_read_only: fenceOf(record) === 'read-only',
+    ...(following && linkSettings(following)),
   };
 }
 
-/** `pg_hba.conf`: the app's own login, and every follower there is a grant for. */
+function linkSettings({ endpoint, copied }: NonNullable<DatabaseRecord['following']>): Settings {
+  if (endpoint.link === 'physical') {
+    return {
+      primary_conninfo: connectionInfo(endpoint),
+      primary_slot_name: endpoint.slot,
+    };
+  }
+  return copied ? {} : whileCopying;
+}
+
+/**
+ * A copy by rows begins anew when it breaks off, so until it is whole nothing need survive a
+ * crash. With no log of what is written it is only half the work.
+ */
+const whileCopying: Settings = {
+  wal_level: 'minimal',
+  max_wal_senders: 0,
+  max_logical_replication_workers: 0,
+  fsync: false,
+  full_page_writes: false,
+  synchronous_commit: 'off',
+  autovacuum: false,
+  max_wal_size: '16GB',
+  checkpoint_timeout: '1h',
+  maintenance_work_mem: '256MB',
+};
+
+/**
+ * Reads what an app keeps in its cluster, over the same socket. To read a table can run code of its
+ * owner's (immutable functions in the predicates of its indexes), which must not be a superuser's.
+ */
+export const reader = 'godwit_reader';
+
+/**
+ * `pg_hba.conf`: every follower there is a grant for, and the app's own login, unless only
+ * followers may come, or what follows by rows could be written to.
+ */
 export function rulesOf(record: DatabaseRecord): HbaRule[] {
+  const { role, fenced, following, grants } = record;
   const { database, user } = record.login;
-  return [{ type: 'host', database, user, from: 'here' }, ...followerRules(record)];
+  const isByRows = following?.endpoint.link === 'logical';
+  const isOpen = role === 'primary' ? !fenced : !isByRows;
+  const app: HbaRule = { type: 'host', database, user, from: 'here' };
+  const ofReader: HbaRule = { type: 'local', database: 'all', user: reader, from: 'here' };
+  const ofRows: HbaRule = { type: 'local', database: 'all', user: writer, from: 'here' };
+  const followers = grants.map(
+    ({ name, link }): HbaRule => ({
+      // Followers log in over TLS only.
+      ...{ type: 'hostssl', user: name, from: 'anywhere' },
+      database: link === 'physical' ? 'replication' : 'all',
+    }),
+  );
+  return [ofReader, ...(isOpen ? [app] : []), ...(isByRows ? [ofRows] : []), ...followers];
 }
 
-/** Followers log in over TLS only. */
-export function followerRules({ grants }: DatabaseRecord): HbaRule[] {
-  return grants.map(({ name }) => ({
-    type: 'hostssl',
-    database: 'replication',
-    user: name,
-    from: 'anywhere',
-  }));
+/** The line of a password file (PostgreSQL documentation, "The Password File"), so that the catalog need not hold it. */
+export function passwordLine({ user, password }: Endpoint): string {
+  const escaped = [user, password].map((text) => text.replaceAll(/[:\\]/g, '\\$&'));
+  return `*:*:*:${escaped.join(':')}\n`;
 }
 
-/** A libpq connection string (PostgreSQL documentation, "Connection Strings"). */
-function connectionInfo({ host, port, user, password }: Endpoint): string {
+/**
+ * A libpq connection string (PostgreSQL documentation, "Connection Strings").
+ * @param more such as the database
+ */
+export function connectionInfo(
+  { host, port, user }: Endpoint,
+  more: Readonly<Record<string, string>> = {},
+): string {
   const parts = {
     host,
     port: String(port),
     user,
-    password,
+    passfile: passwordFile,
     sslmode: 'verify-ca',
     sslrootcert: primaryCertificateFile,
     connect_timeout: '5',
+    ...more,
   };
   return Object.entries(parts)
     .map(([key, value]) => `${key}='${value.replaceAll(/['\\]/g, '\\$&')}'`)
