@@ -3,7 +3,7 @@ import pg from 'pg';
 
 /** One pool a process. Connections that break (a restart, a switchover) are replaced by new ones. */
 export const pool = new pg.Pool({
-  connectionString: process.env.DATABASE_URL,
+  connectionString: process.env.SCALINGO_POSTGRESQL_URL ?? process.env.DATABASE_URL,
   max: 10,
   connectionTimeoutMillis: 10_000,
 });

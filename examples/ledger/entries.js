@@ -1,6 +1,21 @@
-import { withConnection } from './db.js';
+import { pool, prepareSchema, withConnection } from './db.js';
+import * as mariadb from './mariadb.js';
+import * as redis from './redis.js';
 
-/** Writes an entry; returns when it is committed. */
+/** Other databases of the app, by name: each entry is written to all of them, too. */
+const copies = Object.fromEntries(
+  Object.entries({ mariadb, redis }).filter(([, { isThere }]) => isThere),
+);
+
+export async function open() {
+  await Promise.all([prepareSchema(), ...Object.values(copies).map((copy) => copy.prepare())]);
+}
+
+export async function close() {
+  await Promise.all([pool.end(), ...Object.values(copies).map((copy) => copy.close())]);
+}
+
+/** Writes an entry; returns when it is committed, everywhere. */
 export async function add({ client, number, via, digest = null, after = null }) {
   await withConnection((connection) =>
     connection.query(
@@ -8,6 +23,7 @@ export async function add({ client, number, via, digest = null, after = null }) 
       [client, number, via, digest, after],
     ),
   );
+  await Promise.all(Object.values(copies).map((copy) => copy.add({ client, number })));
 }
 
 /** The last number of a client; 0 before its first. */
@@ -19,6 +35,11 @@ export async function last(client) {
     ),
   );
   return rows[0].last;
+}
+
+/** Those of another database received after one; null when the app has no such database. */
+export async function copiesReceivedAfter(name, received, limit) {
+  return Object.hasOwn(copies, name) ? copies[name].receivedAfter(received, limit) : null;
 }
 
 /** Those received after one, in the order in which they were. */

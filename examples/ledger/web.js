@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
-import { pool, prepareSchema } from './db.js';
-import { add, last, receivedAfter } from './entries.js';
+import { add, close, copiesReceivedAfter, last, open, receivedAfter } from './entries.js';
 
 /** An answer other than 200. */
 class HttpError extends Error {
@@ -50,6 +49,11 @@ const named = ([client, number], query) =>
     after: query.has('after') ? Number(query.get('after')) : null,
   });
 
+const pageOf = (query) => [
+  Number(query.get('after')) || 0,
+  Math.min(Math.max(Number(query.get('limit')) || 1_000, 1), 10_000),
+];
+
 const routes = [
   ['GET', /^\/healthz$/, async () => [200, { status: 'ok' }]],
   [
@@ -94,8 +98,16 @@ const routes = [
     'GET',
     /^\/entries$/,
     async ({ query }) => {
-      const limit = Math.min(Math.max(Number(query.get('limit')) || 1_000, 1), 10_000);
-      return [200, await receivedAfter(Number(query.get('after')) || 0, limit)];
+      return [200, await receivedAfter(...pageOf(query))];
+    },
+  ],
+  [
+    'GET',
+    /^\/entries-in\/([a-z]+)$/,
+    async ({ params, query }) => {
+      const found = await copiesReceivedAfter(params[0], ...pageOf(query));
+      if (found === null) throw new HttpError(404, 'The app has no such database.');
+      return [200, found];
     },
   ],
 ];
@@ -154,9 +166,9 @@ process.on('SIGTERM', async () => {
   await Promise.allSettled(underWay);
   for (const socket of sockets.clients) socket.close(1012, 'restarting');
   await closed;
-  await pool.end();
+  await close();
   process.exit(0);
 });
 
-await prepareSchema();
+await open();
 server.listen(Number(process.env.PORT), () => console.log(`listening on ${process.env.PORT}`));

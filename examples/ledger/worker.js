@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pool, prepareSchema } from './db.js';
-import { add } from './entries.js';
+import { add, close, open } from './entries.js';
 
 /** Between two entries, in milliseconds. */
 const pause = 50;
@@ -22,7 +21,7 @@ async function tell(number) {
   );
 }
 
-await prepareSchema();
+await open();
 console.log(`writing as ${client}`);
 let after = null;
 for (let number = 1; !ending; number += 1) {
@@ -35,5 +34,5 @@ for (let number = 1; !ending; number += 1) {
   }
   await sleep(pause);
 }
-await pool.end();
+await close();
 process.exit(0);

@@ -22,8 +22,7 @@ export function excuseFor({ at, how, what }: Failure, harms: readonly Harm[]): H
     if (victim === 'home' || victim === 'away') {
       return how === 'broken' || how === 'away' || (how === 'status' && / 502 /.test(what));
     }
-    const isDatabase = victim === 'home-database' || victim === 'away-database';
-    return isDatabase && how === 'status' && /( 500 |It failed)/.test(what);
+    return victim !== 'server' && how === 'status' && /( 500 |It failed)/.test(what);
   });
   return excused ?? null;
 }

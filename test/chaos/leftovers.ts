@@ -49,8 +49,14 @@ async function lookFor(world: World): Promise<string[]> {
   expect(`processes on ${away}`, world.processes(away), []);
 
   expect(`apps on ${home}`, await world.list(home, 'apps'), [id]);
-  expect(`databases on ${home}`, (await world.list(home, 'databases')).length, 1);
-  expect(`postmasters on ${home}`, world.postmasters(home).length, 1);
+  const { databases } = world;
+  expect(`databases on ${home}`, (await world.list(home, 'databases')).length, databases.length);
+  for (const product of databases) {
+    expect(`servers of ${product} on ${home}`, world.servers(home, product).length, 1);
+    for (const record of world.databaseRecords(home, product)) {
+      expect(`grants of ${product} on ${home}`, /"grants":\s*\[\]/.test(record), true);
+    }
+  }
   const node = world
     .processes(home)
     .filter((command) => /^(\/bin\/sh -c )?node |^node /.test(command));
@@ -68,11 +74,8 @@ async function lookFor(world: World): Promise<string[]> {
   expect('requests held', report?.holding, 0);
   expect('its health', (await region?.health({ app: id }))?.state, 'healthy');
 
-  const [database] = await world.list(home, 'databases');
-  const rules = await readFile(
-    join(pieces.dir, 'regions', home, 'databases', database ?? '', 'data', 'pg_hba.conf'),
-    'utf8',
-  );
+  const [database] = world.databaseFolders(home, 'postgresql');
+  const rules = await readFile(join(database ?? '', 'data', 'pg_hba.conf'), 'utf8');
   expect('rules for followers', rules.includes('replication'), false);
   const [inside] = await world.query<{ slots: number; roles: number }>(
     `SELECT (SELECT count(*) FROM pg_replication_slots)::int AS slots,

@@ -4,7 +4,7 @@ import { Wire } from '../e2e/wire.js';
 import type { Line } from './plan.js';
 
 /** What a region says of where its database or its edge is, as the other region is to hear it. */
-const databasePlace = z.looseObject({ port: z.number() });
+const databasePlace = z.looseObject({ port: z.number(), copyPort: z.number().optional() });
 const edgePlace = z.looseObject({ address: z.string() });
 
 /** For each piece of data that goes over a slow line, in milliseconds. */
@@ -59,7 +59,11 @@ export class Lines {
   async #lead({ region, verb }: Change, answer: unknown): Promise<unknown> {
     if (verb === 'grantFollow') {
       const place = databasePlace.parse(answer);
-      return { ...place, port: (await this.#wire(`data ${region}`, place.port)).port };
+      const led = async (port: number) => (await this.#wire(`data ${region}`, port)).port;
+      return {
+        ...{ ...place, port: await led(place.port) },
+        ...(place.copyPort !== undefined && { copyPort: await led(place.copyPort) }),
+      };
     }
     if (verb === 'grantForward') {
       const place = edgePlace.parse(answer);

@@ -2,11 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { judge } from '../../src/dev/verify/judgement.js';
-import { readEntries } from '../../src/dev/verify/read-entries.js';
 import { startEmbeddedPostgresql } from '../../src/server/embedded-postgresql.js';
 import { installExample } from '../examples.js';
 import { lineOf } from './in-words.js';
+import { judgeDatabases } from './judge.js';
+import { products } from './plan.js';
 import { ChaosRun, type RunReport } from './run.js';
 import { World } from './world.js';
 
@@ -14,12 +14,16 @@ const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '20' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1_000_000)) },
+    databases: { type: 'string', default: products.join(',') },
     json: { type: 'string' },
   },
 });
 const [runs, first] = [Number(values.runs), Number(values.seed)];
-if (!Number.isInteger(runs) || runs < 1 || !Number.isInteger(first)) {
-  process.stderr.write('npm run chaos -- [--runs N] [--seed S] [--json FILE]\n');
+const [primary, ...copies] = products.filter((one) => values.databases.split(',').includes(one));
+if (!Number.isInteger(runs) || runs < 1 || !Number.isInteger(first) || primary !== 'postgresql') {
+  process.stderr.write(
+    'npm run chaos -- [--runs N] [--seed S] [--databases postgresql,mariadb,redis] [--json FILE]\n',
+  );
   process.exit(2);
 }
 /** Ctrl-C, or a supervisor: everything that was started ends with it. */
@@ -38,7 +42,8 @@ let world: World | null = null;
 try {
   say(`${runs} runs, from seed ${first} on`);
   const ledger = await installExample('ledger', dir);
-  world = await World.make({ url: postgresql.url, drop: async () => undefined }, ledger);
+  const database = { url: postgresql.url, drop: async () => undefined };
+  world = await World.make(database, ledger, [primary, ...copies]);
   for (let seed = first; seed < first + runs; seed += 1) {
     const report = await Promise.race([new ChaosRun(world, seed).perform(), interrupted]);
     reports.push(report);
@@ -48,14 +53,8 @@ try {
     break;
   }
   const attempted = reports.flatMap((one) => one.attempted);
-  const all = judge(attempted, world.witness.heard, await readEntries(world.door(world.home)));
-  const bad = [
-    ...all.lost.map((one) => `lost: ${one}`),
-    ...all.doubled,
-    ...all.disordered,
-    ...all.strange,
-    ...all.parted,
-  ];
+  const all = await judgeDatabases(world, { attempted, witnessed: world.witness.heard });
+  const bad = [...all.lost, ...all.doubled, ...all.others];
   const sum = (of: (report: RunReport) => number) =>
     reports.reduce((total, one) => total + of(one), 0);
   const failed = reports.filter(({ findings }) => findings.length > 0).length;

@@ -1,8 +1,13 @@
 import type { PhaseName } from '../../src/migration/migration.js';
 import type { Random } from './random.js';
 
+/** Products that the app may have a database of, at most one each. */
+export const products = ['postgresql', 'mariadb', 'redis'] as const;
+export type ProductName = (typeof products)[number];
+export type Databases = readonly [ProductName, ...ProductName[]];
+
 /** `home` is where the app is when a run begins, `away` where it is taken. */
-export type Victim = 'server' | 'home' | 'away' | 'home-database' | 'away-database';
+export type Victim = 'server' | 'home' | 'away' | `${'home' | 'away'}-${ProductName}`;
 
 /** The way to a region's agent, database or edge, from the server or the other region. */
 export type Line = `${'home' | 'away'}-${'control' | 'data' | 'edge'}`;
@@ -57,18 +62,19 @@ const lines = [
   ...(['away-control', 'away-data', 'away-edge'] as const),
 ] as const;
 
-/** What one run does; the same for the same numbers. */
-export function drawPlan(random: Random): Plan {
+/** What one run does; the same for the same numbers and databases of the app. */
+export function drawPlan(random: Random, databases: Databases): Plan {
   const last: PhaseName = random.pick(['rollback', 'rollback', 'complete']);
-  const whole = migration(random, ['prepare', 'data', 'finalize', last]);
+  const whole = migration(random, databases, ['prepare', 'data', 'finalize', last]);
   if (random.chance(0.5)) return [whole];
   const count = random.pick([1, 2, 3, 3]);
   const until = (['prepare', 'data', 'finalize'] as const).slice(0, count);
-  return [migration(random, until, true), whole];
+  return [migration(random, databases, until, true), whole];
 }
 
 function migration(
   random: Random,
+  databases: Databases,
   phases: readonly PhaseName[],
   isAborted = false,
 ): PlannedPhase[] {
@@ -76,23 +82,31 @@ function migration(
     const abortAt = isAborted && index === phases.length - 1 ? point(random, phase) : null;
     const isSwitch = phase === 'finalize' || phase === 'rollback';
     const count = random.chance(isSwitch ? 0.9 : 0.15) ? (random.chance(0.3) ? 2 : 1) : 0;
-    const faults = Array.from({ length: count }, () => drawFault(random, phase));
+    const faults = Array.from({ length: count }, () => drawFault(random, databases, phase));
     return { phase, faults, abortAt };
   });
 }
 
-function drawFault(random: Random, phase: PhaseName): Fault {
-  return { ...point(random, phase), what: drawWhat(random), pause: random.between(0, 4) * 500 };
+function drawFault(random: Random, databases: Databases, phase: PhaseName): Fault {
+  const what = drawWhat(random, databases);
+  return { ...point(random, phase), what, pause: random.between(0, 4) * 500 };
 }
 
-function drawWhat(random: Random): Fault['what'] {
-  const victim = random.pick(victims);
+function drawWhat(random: Random, databases: Databases): Fault['what'] {
+  const victim = drawVictim(random, databases);
   const line = random.pick(lines);
   const kind = random.fraction();
   if (kind < 0.5) return { kind: 'kill', victim };
   if (kind < 0.7) return { kind: 'stall', victim };
   if (kind < 0.95) return { kind: random.pick(['cut', 'silence', 'slow']), line };
   return { kind: 'hang' };
+}
+
+function drawVictim(random: Random, databases: Databases): Victim {
+  const victim = random.pick(victims);
+  if (victim === 'home-database') return `home-${random.pick(databases)}`;
+  if (victim === 'away-database') return `away-${random.pick(databases)}`;
+  return victim;
 }
 
 function point(random: Random, phase: PhaseName): Pick<Fault, 'verb' | 'when'> {

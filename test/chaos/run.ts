@@ -4,14 +4,13 @@ import type { MigrationJson } from '../../src/api/region-migrations/presenter.js
 import { ApiError, Unreachable } from '../../src/client/api-client.js';
 import { followMigration } from '../../src/client/follow.js';
 import { Clients, type ClientsReport } from '../../src/dev/verify/clients.js';
-import type { Attempted, Entry, Witnessed } from '../../src/dev/verify/entry.js';
-import { judge } from '../../src/dev/verify/judgement.js';
+import type { Attempted, Witnessed } from '../../src/dev/verify/entry.js';
 import type { Failure } from '../../src/dev/verify/memory.js';
-import { readEntries } from '../../src/dev/verify/read-entries.js';
 import type { PhaseName } from '../../src/migration/migration.js';
 import { messageOf } from '../../src/shared/errors.js';
 import type { Change } from '../api/tampering.js';
 import { excuseFor } from './excuses.js';
+import { judgeDatabases, type Verdict } from './judge.js';
 import { leftovers } from './leftovers.js';
 import { drawPlan, type Fault, nameOf, type Plan, type PlannedPhase } from './plan.js';
 import { Random } from './random.js';
@@ -73,7 +72,7 @@ export class ChaosRun {
   constructor(world: World, seed: number) {
     this.#world = world;
     this.#seed = seed;
-    this.#plan = drawPlan(new Random(seed));
+    this.#plan = drawPlan(new Random(seed), world.databases);
     this.#homes = world.home;
   }
 
@@ -247,8 +246,7 @@ export class ChaosRun {
 
   async #keepLogs(): Promise<void> {
     for (const region of ['here', 'there'] as const) {
-      for (const [id, log] of await this.#world.databaseLogs(region))
-        this.#databaseLogs.set(id, log);
+      for (const [id, log] of this.#world.databaseLogs(region)) this.#databaseLogs.set(id, log);
     }
   }
 
@@ -272,21 +270,20 @@ export class ChaosRun {
   ): Promise<void> {
     const witnessed = this.#world.witness.heard.slice(heard);
     const since = Math.max(0, received - writtenAtOnce);
-    const entries: Entry[] = await readEntries(this.#world.door(this.#world.home), since).catch(
-      (error) => {
-        this.#findings.push(`the entries cannot be read: ${messageOf(error)}`);
-        return [];
-      },
-    );
-    const isOfThisRun = ({ client, number }: Witnessed) => number > (written.get(client) ?? 0);
+    const isWanted = ({ client, number }: Witnessed) => number > (written.get(client) ?? 0);
     const attempted = reports.flatMap((one) => one.attempted);
-    const found = judge(attempted, witnessed.filter(isOfThisRun), entries.filter(isOfThisRun));
+    const found = await judgeDatabases(
+      this.#world,
+      { attempted, witnessed },
+      { since, isWanted },
+    ).catch((error): Verdict => {
+      const what = `the entries cannot be read: ${messageOf(error)}`;
+      return { lost: [], doubled: [], others: [what] };
+    });
     this.#findings.push(
-      ...found.lost.map((one) => `lost: ${one}`),
+      ...found.lost,
       ...found.doubled,
-      ...found.disordered,
-      ...found.strange,
-      ...found.parted,
+      ...found.others,
       ...(await this.#twoPrimaries()),
       ...this.#unexcused(reports).map(
         ({ at, client, how, what }) =>

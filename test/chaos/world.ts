@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { ApiClient } from '../../src/client/api-client.js';
@@ -11,7 +11,9 @@ import { Witness } from '../../src/dev/verify/witness.js';
 import { messageOf } from '../../src/shared/errors.js';
 import {
   identify,
+  isAlive,
   type ProcessIdentity,
+  processIdentity,
   signalProcess,
   waitForExit,
   withVariable,
@@ -21,7 +23,14 @@ import { Tampering } from '../api/tampering.js';
 import type { Database } from '../database.js';
 import { runPieces } from '../e2e/run-pieces.js';
 import { Lines } from './lines.js';
-import type { Fault, Line, Victim } from './plan.js';
+import {
+  type Databases,
+  type Fault,
+  type Line,
+  type ProductName,
+  products,
+  type Victim,
+} from './plan.js';
 
 export type RegionName = 'here' | 'there';
 
@@ -42,6 +51,8 @@ export class World {
   readonly lines: Lines;
   readonly witness: Witness;
   readonly pieces: Awaited<ReturnType<typeof runPieces>>;
+  /** What the app has a database of. */
+  readonly databases: Databases;
   /** Where the app is. */
   home: RegionName = 'here';
   /** Why something could not be started again; null while all is well. */
@@ -50,21 +61,29 @@ export class World {
   readonly #mending = new Set<Promise<void>>();
   readonly #killed = new Set<string>();
 
-  private constructor(parts: Pick<World, 'tampering' | 'lines' | 'witness' | 'pieces'>) {
+  private constructor(
+    parts: Pick<World, 'tampering' | 'lines' | 'witness' | 'pieces' | 'databases'>,
+  ) {
+    this.databases = parts.databases;
     this.tampering = parts.tampering;
     this.lines = parts.lines;
     this.witness = parts.witness;
     this.pieces = parts.pieces;
   }
 
-  /** @param ledger folder of the example, with its packages */
-  static async make(database: Database, ledger: string): Promise<World> {
+  /**
+   * @param ledger folder of the example, with its packages
+   * @param databases that the app gets, PostgreSQL first
+   */
+  static async make(database: Database, ledger: string, databases: Databases): Promise<World> {
     const tampering = new Tampering();
     const [pieces, witness] = await Promise.all([
       runPieces(tampering, database, { server: ['--requests-per-minute', '100000'] }),
       Witness.listen(),
     ]);
-    const world = new World({ tampering, lines: new Lines(tampering), witness, pieces });
+    const world = new World({
+      ...{ tampering, lines: new Lines(tampering), witness, pieces, databases },
+    });
     await world.#deploy(ledger);
     return world;
   }
@@ -79,6 +98,11 @@ export class World {
 
   get away(): RegionName {
     return this.home === 'here' ? 'there' : 'here';
+  }
+
+  /** Databases other than that which entries are read from. */
+  get copies(): readonly ProductName[] {
+    return this.databases.filter((product) => product !== 'postgresql');
   }
 
   client(region: RegionName): ApiClient {
@@ -130,10 +154,11 @@ export class World {
 
   /** @returns how it is started again; null when it did not run */
   async #kill(victim: Victim): Promise<(() => Promise<void>) | null> {
-    if (victim === 'home-database' || victim === 'away-database') {
-      const postmaster = this.postmasters(this.regionOf(victim))[0];
-      if (!postmaster || !signalProcess(postmaster, 'SIGKILL')) return null;
-      await waitForExit(postmaster, 10_000);
+    const product = productOf(victim);
+    if (product) {
+      const [server] = this.servers(this.regionOf(victim), product);
+      if (!server || !signalProcess(server, 'SIGKILL')) return null;
+      await waitForExit(server, 10_000);
       return async () => undefined; // by its agent
     }
     const piece = victim === 'server' ? 'server' : this.regionOf(victim);
@@ -162,9 +187,10 @@ export class World {
       });
       return workers.at(-1)?.process ?? null;
     }
-    if (victim === 'home-database' || victim === 'away-database') {
-      const [postmaster] = this.postmasters(this.regionOf(victim));
-      return postmaster ? walSender(postmaster.pid) : null;
+    const product = productOf(victim);
+    if (product) {
+      const [server] = this.servers(this.regionOf(victim), product);
+      return server && product === 'postgresql' ? walSender(server.pid) : (server ?? null);
     }
     const pid = this.pieces.pidOf(victim === 'server' ? 'server' : this.regionOf(victim));
     return pid === null ? null : identify(pid);
@@ -174,25 +200,36 @@ export class World {
     return victim.startsWith('home') ? this.home : this.away;
   }
 
-  /** The databases that run in a region. */
-  postmasters(region: RegionName): ProcessIdentity[] {
-    const folder = join(this.pieces.dir, 'regions', region, 'databases');
-    const ids = readdirOr(folder);
-    return ids.flatMap((id) => {
-      const pid = Number.parseInt(readOr(join(folder, id, 'data', 'postmaster.pid')), 10);
-      const found = Number.isNaN(pid) ? null : identify(pid);
-      return found && readOr(`/proc/${pid}/cmdline`).includes('postgres') ? [found] : [];
+  /** Folders of a region's databases of a product. */
+  databaseFolders(region: RegionName, product: ProductName): string[] {
+    const all = join(this.pieces.dir, 'regions', region, 'databases');
+    return readdirOr(all)
+      .map((id) => join(all, id))
+      .filter((folder) => readOr(join(folder, recordFiles[product])) !== '');
+  }
+
+  /** What is remembered of a region's databases of a product. */
+  databaseRecords(region: RegionName, product: ProductName): string[] {
+    return this.databaseFolders(region, product).map((folder) =>
+      readOr(join(folder, recordFiles[product])),
+    );
+  }
+
+  /** Servers that run for a region's databases of a product. */
+  servers(region: RegionName, product: ProductName): ProcessIdentity[] {
+    return this.databaseFolders(region, product).flatMap((folder) => {
+      const text = readOr(join(folder, 'process.json'));
+      const known = text === '' ? null : processIdentity.parse(JSON.parse(text));
+      return known && isAlive(known) ? [known] : [];
     });
   }
 
-  /** Logs of the databases of a region, by their ids. */
-  async databaseLogs(region: RegionName): Promise<Map<string, string>> {
-    const folder = join(this.pieces.dir, 'regions', region, 'databases');
-    const logs = new Map<string, string>();
-    for (const id of readdirOr(folder)) {
-      logs.set(id, await readFile(join(folder, id, 'postgresql.log'), 'utf8').catch(() => ''));
-    }
-    return logs;
+  /** Logs of the PostgreSQL databases of a region, by their ids. */
+  databaseLogs(region: RegionName): Map<string, string> {
+    const folders = this.databaseFolders(region, 'postgresql');
+    return new Map(
+      folders.map((folder) => [basename(folder), readOr(join(folder, 'postgresql.log'))]),
+    );
   }
 
   /** Asks the database of the app where it is. */
@@ -230,7 +267,9 @@ export class World {
   async #deploy(folder: string): Promise<void> {
     const client = this.client(this.home);
     await client.createApp(app);
-    await client.addAddon(app, { product: 'postgresql', plan: 'postgresql-sandbox' });
+    for (const product of this.databases) {
+      await client.addAddon(app, { product, plan: `${product}-sandbox` });
+    }
     await client.setVariables(app, { LEDGER_WITNESS: this.witness.url });
     const id = await client.deploy(app, packFolder(folder));
     await until(
@@ -248,6 +287,18 @@ export class World {
       what: 'the app to answer',
     });
   }
+}
+
+/** The file of a database's folder that tells of what product it is. */
+const recordFiles: Record<ProductName, string> = {
+  postgresql: 'database.json',
+  mariadb: 'mariadb.json',
+  redis: 'redis.json',
+};
+
+/** What product a victim is a database of; null when it is none. */
+function productOf(victim: Victim | 'worker'): ProductName | null {
+  return products.find((product) => victim.endsWith(`-${product}`)) ?? null;
 }
 
 /** The process that sends a database's log to its follower. */

@@ -1,11 +1,16 @@
 import { z } from 'zod';
 
-/** An entry as the application under check has it; see `examples/ledger`. */
-export const entryShape = z.object({
+/** An entry as another database of the application under check has it. */
+export const copiedShape = z.object({
   /** Counts up with each entry, whoever writes it. */
   received: z.number(),
   client: z.string(),
   number: z.number(),
+});
+export type Copied = z.infer<typeof copiedShape>;
+
+/** An entry as the application under check has it; see `examples/ledger`. */
+export const entryShape = copiedShape.extend({
   via: z.string(),
   digest: z.string().nullable(),
   /** The one before it that its writer knew to be safe. */

@@ -38,10 +38,7 @@ export function judge(
   const found = groups(byReceipt);
   const known = new Map(attempted.map((one) => [keyOf(one), one]));
   const clients = new Set(attempted.map(({ client }) => client));
-  const lost = [
-    ...attempted.filter(({ acknowledged }) => acknowledged),
-    ...witnessed.filter(({ client }) => !clients.has(client)),
-  ].filter((one) => !found.has(keyOf(one)));
+  const { lost, doubled } = judgeCopy(attempted, witnessed, byReceipt);
   const first = new Map([...byReceipt].reverse().map(({ client, number }) => [client, number]));
   const lostBefore = byReceipt.filter(
     ({ client, after }) =>
@@ -49,26 +46,46 @@ export function judge(
       after >= (first.get(client) ?? 0) &&
       !found.has(keyOf({ client, number: after })),
   );
-  const times = ({ client, number }: Witnessed) =>
-    found.get(keyOf({ client, number }))?.length ?? 0;
-  const most = (one: Witnessed) => {
-    const mine = known.get(keyOf(one));
-    return mine ? mine.unanswered + (mine.acknowledged ? 1 : 0) : 1;
-  };
   return {
     lost: unique([
-      ...lost.map(nameOf),
+      ...lost,
       ...lostBefore.map(({ client, after }) => nameOf({ client, number: after ?? 0 })),
     ]),
-    doubled: [...found.values()]
-      .flatMap((same) => same.slice(0, 1))
-      .filter((one) => times(one) > most(one))
-      .map((one) => `${nameOf(one)} is there ${times(one)} times`),
+    doubled,
     disordered: disorder(byReceipt, known),
     strange: byReceipt.flatMap((one) => oddity(one, known.get(keyOf(one)), clients)),
     parted: parting(byReceipt),
     unknown: attempted.filter(({ unanswered }) => unanswered > 0).length,
     timelines: unique(byReceipt.map(({ timeline }) => timeline)),
+  };
+}
+
+/**
+ * Compares what clients know of their entries with what another database of the application holds, which
+ * got each entry before it was acknowledged.
+ */
+export function judgeCopy(
+  attempted: readonly Attempted[],
+  witnessed: readonly Witnessed[],
+  copied: readonly Witnessed[],
+): Pick<Judgement, 'lost' | 'doubled'> {
+  const found = groups(copied);
+  const known = new Map(attempted.map((one) => [keyOf(one), one]));
+  const clients = new Set(attempted.map(({ client }) => client));
+  const acknowledged = [
+    ...attempted.filter(({ acknowledged }) => acknowledged),
+    ...witnessed.filter(({ client }) => !clients.has(client)),
+  ];
+  const most = (one: Witnessed) => {
+    const mine = known.get(keyOf(one));
+    return mine ? mine.unanswered + (mine.acknowledged ? 1 : 0) : 1;
+  };
+  return {
+    lost: acknowledged.filter((one) => !found.has(keyOf(one))).map(nameOf),
+    doubled: [...found.values()].flatMap((same) => {
+      const [one] = same;
+      return one && same.length > most(one) ? [`${nameOf(one)} is there ${same.length} times`] : [];
+    }),
   };
 }
 
@@ -121,8 +138,8 @@ function parting(entries: readonly Entry[]): string[] {
   return lines;
 }
 
-function groups(entries: readonly Entry[]): Map<string, Entry[]> {
-  const all = new Map<string, Entry[]>();
+function groups<T extends Witnessed>(entries: readonly T[]): Map<string, T[]> {
+  const all = new Map<string, T[]>();
   for (const entry of entries) {
     const same = all.get(keyOf(entry));
     if (same) same.push(entry);

@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { lineOf } from '../../chaos/in-words.js';
+import { products } from '../../chaos/plan.js';
 import { ChaosRun } from '../../chaos/run.js';
 import { World } from '../../chaos/world.js';
 import { createDatabase } from '../../database.js';
 
 let world: World;
 beforeAll(async () => {
-  world = await World.make(await createDatabase(), join(inject('examples'), 'ledger'));
+  world = await World.make(await createDatabase(), join(inject('examples'), 'ledger'), products);
 });
 afterAll(() => world?.close());
 
