@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   closedStatuses,
+  isFollowed,
   judge,
   type PhaseName,
   phases,
@@ -45,6 +46,23 @@ class Model {
     return this.standing.status === 'running' || this.standing.status === 'aborting';
   }
 }
+
+describe('databases that can be compared', () => {
+  const open = { windowClosesAt: later };
+  it.each<[boolean, Status, Partial<Standing>]>([
+    [true, 'data-migrated', {}],
+    [true, 'done', open],
+    [true, 'error', { ...open, failedPhase: 'rollback' }],
+    [false, 'prepared', {}],
+    [false, 'running', { phase: 'data' }],
+    [false, 'error', { failedPhase: 'data' }],
+    [false, 'done', { windowClosesAt: new Date(0) }],
+    [false, 'done', { ...open, completedAt: new Date() }],
+    [false, 'aborted', {}],
+  ])('are there: %s, when it is %s', (expected, status, more) => {
+    expect(isFollowed(standing(status, more))).toBe(expected);
+  });
+});
 
 describe('what may be asked of a migration', () => {
   it.each([

@@ -49,7 +49,7 @@ export async function compare(
     const databases = await verifyDatabases(ground, way, verification, { store, share, progress });
     const { different } = findingLines(databases);
     if (different.length === 0) await store.end(id, 'equal', null);
-    else await store.endDifferent(id, different);
+    else await store.endDifferent(verification, different);
   } catch (error) {
     if (!(error instanceof Ended)) {
       // What was interrupted goes on; what the databases refused has failed.

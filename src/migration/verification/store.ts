@@ -65,8 +65,14 @@ export class VerificationStore {
    * the same has failed at its data: nothing but that phase mends it.
    * @param differences in lines for people
    */
-  async endDifferent(id: string, differences: readonly string[]): Promise<void> {
+  async endDifferent(
+    { id, migration }: Pick<Verification, 'id' | 'migration'>,
+    differences: readonly string[],
+  ): Promise<void> {
     await this.#db.transaction().execute(async (tx) => {
+      // The migration first, as a phase that begins does: neither then waits for the other.
+      const its = tx.selectFrom('migrations').select('id').where('id', '=', migration);
+      await its.forUpdate().execute();
       const ended = await end(tx, id, 'different', null);
       if (!ended || ended.phase !== null) return;
       const failed = await tx
