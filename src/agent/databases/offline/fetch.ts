@@ -70,7 +70,7 @@ async function reuse(
   const here = compareFiles(files, found.files);
   for (const path of here.drop) await rm(join(folder, path));
   const there = compareFiles(here.fetch, (await listFolder(earlier, lasts)).files);
-  const needed = new Set(['.', ...[...folders, ...files.map(({ path }) => dirname(path))]]);
+  const needed = new Set(['.', ...folders, ...files.map(({ path }) => dirname(path))]);
   for (const path of needed) needed.add(dirname(path)); // what is added is come to as well
   for (const path of found.folders.filter((one) => !needed.has(one))) {
     await rm(join(folder, path), { recursive: true, force: true });
