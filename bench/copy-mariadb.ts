@@ -27,6 +27,9 @@ const rounds = 3;
 
 const programs = await findMariadb();
 if (!programs) throw new Error('Install mariadb-server and mariadb-backup.');
+await run('mydumper', ['--version']).catch(() => {
+  throw new Error('Install mydumper: it and its myloader are the peer.');
+});
 const { series: version } = programs;
 const dir = await mkdtemp(join(tmpdir(), 'godwit-bench-'));
 await chmod(dir, 0o755);

@@ -37,7 +37,7 @@ import { errorNumber, type Session } from './session.js';
 import { sizeOf } from './size.js';
 
 /** A follower that has replayed within this time what its primary has now keeps up. In milliseconds. */
-const keepsUp = 300;
+const keepsUp = 200;
 
 /** How long a server that crashes is started and asked again for a change, in milliseconds. */
 const comebackPatience = 60_000;
@@ -212,10 +212,16 @@ export class MariadbDatabase implements Database {
 
   async waitFor(position: string, timeout: number): Promise<void> {
     const deadline = Date.now() + timeout;
-    let trouble = 'it is behind';
+    let trouble = '';
+    const replayed = (session: Session) =>
+      until(() => replays(session, position, deadline - Date.now()), {
+        timeout: deadline - Date.now(),
+        every: 1,
+        what: `the follower to replay ${position}`,
+      });
     // A follower that crashes meanwhile comes back, and is asked again.
     const patiently = () =>
-      this.#ask((session) => replays(session, position, deadline - Date.now())).catch((error) => {
+      this.#ask(replayed).catch((error) => {
         trouble = messageOf(error);
         return false;
       });
@@ -404,7 +410,7 @@ function samePlace(a: Endpoint, b: Endpoint): boolean {
 }
 
 /** How long the processes of a server that was killed may go on holding its port, in milliseconds. */
-const portPatience = 2_000;
+const portPatience = 5_000;
 
 /** A port that followers know is given up only when somebody else has taken it meanwhile. */
 async function keptOrNew(port: number, signal?: AbortSignal): Promise<number> {

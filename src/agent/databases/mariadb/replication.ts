@@ -17,8 +17,13 @@ export function primaryEnd({ host, port, user, password, certificate }: Endpoint
 }
 
 /**
- * Waits until a follower has replayed a position.
- * @param timeout in milliseconds
+ * How long a server is asked to wait at a time, in milliseconds. The first who waits after a start has it read how far it
+ * is, and would keep it from following for as long as that waits.
+ */
+const waitAtOnce = 200;
+
+/**
+ * Waits a moment, and no longer than `timeout` milliseconds, for a follower to replay a position.
  * @returns whether it has
  */
 export async function replays(
@@ -27,7 +32,7 @@ export async function replays(
   timeout: number,
 ): Promise<boolean> {
   const sql = 'SELECT MASTER_GTID_WAIT(?, ?) AS code';
-  const seconds = Math.max(0, timeout) / 1000;
+  const seconds = Math.max(0, Math.min(timeout, waitAtOnce)) / 1000;
   const { code } = await session.row(z.object({ code: z.number().nullable() }), sql, [
     position,
     seconds,
