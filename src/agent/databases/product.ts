@@ -29,7 +29,8 @@ export interface Product {
 
 /** Lets what a database holds be compared with what a follower of it holds, while both live. */
 export interface Comparable {
-  contents(): Promise<Contents>;
+  /** Null when its followers, or it and its primary, cannot be compared. */
+  contents(): Promise<Contents | null>;
   /** See the verb `digest` of the region protocol. */
   digest(part: string, looks: readonly Look[]): Promise<Seen | null>;
 }

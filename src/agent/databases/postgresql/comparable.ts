@@ -31,7 +31,11 @@ export class ComparableCluster implements Comparable {
     this.#server = server;
   }
 
-  async contents(): Promise<Contents> {
+  /** @returns null when it is followed by rows: where these lie, and what streams do not carry, would differ */
+  async contents(): Promise<Contents | null> {
+    const { grants, following } = this.#server.record;
+    const links = [...grants.map(({ link }) => link), following?.endpoint.link];
+    if (links.includes('logical')) return null;
     const databases = await this.#server.query(async (client) => {
       await ensureReader(client);
       const { rows } = await client.query<{ datname: string }>(
