@@ -32,6 +32,9 @@ const older = majors.find(({ bin }) => bin.startsWith('/usr/lib/postgresql'));
 if (!newest || !older || newest === older) {
   throw new Error('Install postgresql-15 and pgcopydb: two versions are needed, and the peer.');
 }
+await run('pgcopydb', ['--version']).catch(() => {
+  throw new Error('Install pgcopydb, the peer; Debian has it.');
+});
 const account = serviceAccount('postgres');
 const dir = await mkdtemp(join(tmpdir(), 'godwit-bench-'));
 await chmod(dir, 0o755);

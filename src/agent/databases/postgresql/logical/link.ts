@@ -14,7 +14,7 @@ import { copyDatabases } from './copy.js';
 import { databasesOf, slotName } from './names.js';
 import { grantFormerPrimary, inEveryDatabase } from './primary.js';
 import { hasScripts } from './scripts.js';
-import { appliedPosition, subscribe, unsubscribe } from './subscription.js';
+import { appliedPosition, flushApplied, subscribe, unsubscribe } from './subscription.js';
 import { restoreTriggers, silenceTriggers } from './triggers.js';
 import { disownWriter, dropWriter, ensureWriter, grantWriterAll, writer } from './writer.js';
 
@@ -78,12 +78,14 @@ export class LogicalLink implements Link {
     const wanted = parseLsn(position);
     const signal = AbortSignal.timeout(Math.max(1, timeout));
     await this.#server.query(
-      (client) =>
-        until(async () => (await appliedPosition(client)) >= wanted, {
+      async (client) => {
+        await until(async () => (await appliedPosition(client)) >= wanted, {
           timeout,
           every: 5,
           what: `the follower to apply ${position}`,
-        }),
+        });
+        await flushApplied(client);
+      },
       { signal },
     );
     await this.#carry(signal);

@@ -63,3 +63,13 @@ export async function appliedPosition(client: pg.Client): Promise<bigint> {
   const all = rows.map(({ lsn }) => parseLsn(lsn ?? '0/0'));
   return all.reduce((least, lsn) => (lsn < least ? lsn : least), all[0] ?? 0n);
 }
+
+/**
+ * Has the disk keep what was applied: subscriptions commit without waiting for that, and a follower
+ * that crashes before it is promoted would lack the last of it. Whatever commits in order flushes
+ * all that was logged before.
+ */
+export async function flushApplied(client: pg.Client): Promise<void> {
+  await client.query('SET synchronous_commit = on');
+  await client.query(`SELECT pg_logical_emit_message(true, '${publication}', 'applied')`);
+}
