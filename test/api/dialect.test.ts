@@ -8,6 +8,7 @@ describe('the two dialects of create', () => {
     expect(readCreateRequest('{"migration": {"destination": "a", "dst_app_name": ""}}')).toEqual({
       destination: 'a',
       dstAppName: '',
+      verify: 'content',
       upgrade: {},
       isDocumentedForm: false,
     });
@@ -19,6 +20,7 @@ describe('the two dialects of create', () => {
       expect(readCreateRequest(text)).toEqual({
         destination: 'osc-secnum-fr1',
         dstAppName: '',
+        verify: 'content',
         upgrade: {},
         isDocumentedForm: true,
       });
