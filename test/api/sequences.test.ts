@@ -206,7 +206,7 @@ it('no sequence of calls, alone or at once, makes an illegal state visible', asy
       if (last) await atRest(stage, app, last.id);
       for (const state of await checkHistory(await list(app))) states.add(state);
     }),
-    { examples, numRuns: 15, interruptAfterTimeLimit: 15_000, endOnFailure: true },
+    { examples, numRuns: 15, interruptAfterTimeLimit: 8_000, endOnFailure: true },
   );
   const reached = ['preflight-success', 'prepared', 'data-migrated', 'done', 'aborted'];
   expect([...states]).toEqual(expect.arrayContaining(reached));
