@@ -1,11 +1,10 @@
 import { pool, prepareSchema, withConnection } from './db.js';
-import * as mariadb from './mariadb.js';
-import * as redis from './redis.js';
 
 /** Other databases of the app, by name: each entry is written to all of them, too. */
-const copies = Object.fromEntries(
-  Object.entries({ mariadb, redis }).filter(([, { isThere }]) => isThere),
-);
+const copies = {
+  ...(process.env.SCALINGO_MYSQL_URL && { mariadb: await import('./mariadb.js') }),
+  ...(process.env.SCALINGO_REDIS_URL && { redis: await import('./redis.js') }),
+};
 
 export async function open() {
   await Promise.all([prepareSchema(), ...Object.values(copies).map((copy) => copy.prepare())]);

@@ -1,16 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import mysql from 'mysql2/promise';
 
-/** The address of the app's MariaDB; not there when it has none. */
-const url = process.env.SCALINGO_MYSQL_URL;
-
-const pool = url && mysql.createPool({ uri: url, connectionLimit: 10, connectTimeout: 10_000 });
+const pool = mysql.createPool({
+  uri: process.env.SCALINGO_MYSQL_URL,
+  connectionLimit: 10,
+  connectTimeout: 10_000,
+});
 
 /** For how long a database that is away is waited for, in milliseconds. */
 const patience = 10_000;
 const away = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'PROTOCOL_CONNECTION_LOST']);
-
-export const isThere = url !== undefined;
 
 /** As for PostgreSQL: a connection is made again and again, what was begun on one is not. */
 async function withConnection(use) {

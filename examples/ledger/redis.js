@@ -1,16 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '@redis/client';
 
-/** The address of the app's Redis; not there when it has none. */
-const url = process.env.SCALINGO_REDIS_URL;
-
 const list = 'entries';
 
 // What is asked while it is away waits; what was asked before that fails, since nobody knows how far it came.
-const client = url && createClient({ url, socket: { reconnectStrategy: 50 } });
-client?.on('error', (error) => console.error(`a connection broke: ${error.message}`));
-
-export const isThere = url !== undefined;
+const client = createClient({
+  url: process.env.SCALINGO_REDIS_URL,
+  socket: { reconnectStrategy: 50 },
+});
+client.on('error', (error) => console.error(`a connection broke: ${error.message}`));
 
 export async function prepare() {
   await client.connect();
