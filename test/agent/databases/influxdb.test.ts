@@ -116,10 +116,10 @@ beforeAll(async () => {
   await fill(here.client(old));
   // What is not written to for a while comes to be in files that last, and leaves the log.
   await until(async () => (await here.logged(old)) === 0, {
-    timeout: 40_000,
+    timeout: 60_000,
     what: 'everything to be in files that last',
   });
-}, 60_000);
+});
 
 afterAll(async () => {
   await here?.remove();
@@ -213,7 +213,7 @@ describe('InfluxDB', () => {
     expect(await readdir(join(here.dir, old, 'data', 'data'))).not.toContain('wéird name');
     await there.databases.deprovision(twin);
     await here.databases.revokeFollow({ database: old, follower });
-  }, 30_000);
+  });
 
   it('is copied whole although everything dies meanwhile', async () => {
     const twin = await there.provision('empty');
@@ -244,7 +244,7 @@ describe('InfluxDB', () => {
     await there.kill(twin);
     const everything = () => there.client(twin).everything();
     const after = await until(() => everything().catch(() => null), {
-      timeout: 20_000,
+      timeout: 60_000,
       what: 'the database to come back',
     });
     expect(after).toEqual(before);
@@ -259,7 +259,7 @@ describe('InfluxDB', () => {
     await there.databases.deprovision(twin);
     expect(await readdir(there.dir)).not.toContain(twin);
     await here.databases.revokeFollow({ database: old, follower });
-  }, 30_000);
+  });
 
   it('gives its files to whom it let follow, and all of them only while it is fenced', async () => {
     const endpoint = endpointSchema.parse(
@@ -324,7 +324,7 @@ describe('InfluxDB', () => {
     await vain;
     for (const one of [twin, next]) await there.databases.deprovision(one);
     await here.databases.revokeFollow({ database: old, follower });
-  }, 30_000);
+  });
 
   it('comes back on another port when its own was taken while it was fenced', async () => {
     const { port } = new URL(here.url(old));

@@ -91,7 +91,7 @@ class TestRegion {
   /** As {@link connect}, when the database comes back. */
   reconnect(database: string): Promise<mysql.Connection> {
     return until(() => this.connect(database).catch(() => null), {
-      timeout: 20_000,
+      timeout: 60_000,
       what: 'the database to come back',
     });
   }
@@ -173,7 +173,7 @@ class Writer {
 
   /** Returns when it has written so many. */
   async past(count: number): Promise<void> {
-    await until(() => this.acknowledged.length >= count, { timeout: 20_000, what: 'the writes' });
+    await until(() => this.acknowledged.length >= count, { timeout: 60_000, what: 'the writes' });
   }
 }
 
@@ -228,7 +228,7 @@ describe('a MariaDB database', () => {
     await expect(here.connect(old)).rejects.toThrow();
     expect(await here.databases.fence({ database: old })).toBe(position);
     await expect(here.connect(old)).rejects.toThrow('init_connect');
-    await there.databases.waitFor({ database: twin, position, timeout: 10_000 });
+    await there.databases.waitFor({ database: twin, position, timeout: 60_000 });
     const before = await everything(await here.administer(old));
     await there.databases.promote({ database: twin });
     await there.databases.promote({ database: twin });
@@ -237,7 +237,7 @@ describe('a MariaDB database', () => {
     expect(await written(moved)).toEqual(expect.arrayContaining(writer.acknowledged));
     const target = await there.administer(twin);
     expect(await everything(target)).toEqual(before);
-    await until(() => isScheduled(target), { timeout: 10_000, what: 'the scheduler' });
+    await until(() => isScheduled(target), { timeout: 60_000, what: 'the scheduler' });
 
     const back = await there.databases.grantFollow({ database: twin, follower });
     await here.databases.followBack({ database: old, endpoint: back });
@@ -249,14 +249,14 @@ describe('a MariaDB database', () => {
     await more.past(50);
     const end = await there.databases.fence({ database: twin });
     await more.ended;
-    await here.databases.waitFor({ database: old, position: end, timeout: 10_000 });
+    await here.databases.waitFor({ database: old, position: end, timeout: 60_000 });
     const after = await everything(await there.administer(twin));
     await here.databases.promote({ database: old });
     expect(await written(await here.connect(old))).toEqual(
       expect.arrayContaining([...writer.acknowledged, ...more.acknowledged]),
     );
     expect(await everything(await here.administer(old))).toEqual(after);
-  }, 60_000);
+  });
 
   it('survives that any of its processes is killed while it is copied, follows and is switched', async () => {
     const [here, there] = [await TestRegion.create(0o711), await TestRegion.create()];
@@ -287,7 +287,7 @@ describe('a MariaDB database', () => {
     await more.ended;
     const position = await fencing;
     await there.kill(twin);
-    await there.databases.waitFor({ database: twin, position, timeout: 20_000 });
+    await there.databases.waitFor({ database: twin, position, timeout: 60_000 });
     await there.kill(twin);
     await there.databases.promote({ database: twin });
     await there.kill(twin);
@@ -302,7 +302,7 @@ describe('a MariaDB database', () => {
     await here.kill(old);
     await streaming(here, old);
     expect(await written(await here.connect(old))).toEqual(await written(moved));
-  }, 60_000);
+  });
 
   it('leaves nothing of a revoked grant, and takes writes again when unfenced', async () => {
     const [here, there] = [await TestRegion.create(), await TestRegion.create()];
@@ -365,7 +365,7 @@ describe('a MariaDB database', () => {
     await there.databases.deprovision(twin);
     await there.databases.deprovision(twin);
     expect(await readdir(there.dir)).toEqual([]);
-  }, 60_000);
+  });
 
   it('is copied anew when its primary has forgotten what it lacks, and only when that is asked for', async () => {
     const [here, there] = [await TestRegion.create(), await TestRegion.create()];
@@ -388,13 +388,13 @@ describe('a MariaDB database', () => {
         const now = await there.databases.following({ database: twin }).catch(() => null);
         return now?.stage === 'failed' && now;
       },
-      { timeout: 20_000, what: 'the follower to give up' },
+      { timeout: 60_000, what: 'the follower to give up' },
     );
     expect(reason).toContain('1236');
     await there.databases.follow({ database: twin, endpoint });
     await streaming(there, twin);
     expect(await written(await there.connect(twin))).toEqual([1, 2]);
-  }, 60_000);
+  });
 
   it('tells what stands in the way of a move, and what to do about it', async () => {
     const here = await TestRegion.create();
@@ -429,11 +429,11 @@ describe('a MariaDB database', () => {
     cleanUp.push(() => bare.wipe());
     await bare.launch();
     const found = await until(() => here.asSuperuser(database, inspectServer).catch(() => null), {
-      timeout: 20_000,
+      timeout: 60_000,
       what: 'the server to answer',
     });
     for (const what of ['log_bin', 'TLS']) expect(found.unsuitable.join()).toContain(what);
-  }, 60_000);
+  });
 
   it('comes back on another port when its own was taken, and is found there without a new copy', async () => {
     const [here, there] = [await TestRegion.create(), await TestRegion.create()];
@@ -458,7 +458,7 @@ describe('a MariaDB database', () => {
     await streaming(there, twin);
     expect(await written(await there.connect(twin))).toEqual([]);
     expect((await stat(join(there.dir, twin, 'data'))).ino).toBe(copy.ino);
-  }, 60_000);
+  });
 
   it('is removed while it is being copied, however often that is asked', async () => {
     const [here, there] = [await TestRegion.create(), await TestRegion.create()];
@@ -470,7 +470,7 @@ describe('a MariaDB database', () => {
     await Promise.all([there.databases.deprovision(twin), there.databases.deprovision(twin)]);
     await there.databases.deprovision(twin);
     expect(await readdir(there.dir)).toEqual([]);
-  }, 60_000);
+  });
 });
 
 /** Waits until a copy is under way. */
@@ -480,7 +480,7 @@ async function copies(region: TestRegion, database: string): Promise<void> {
       const { stage, copied } = await region.databases.following({ database });
       return stage !== 'copying' || copied > 0;
     },
-    { timeout: 20_000, every: 1, what: 'the copy to begin' },
+    { timeout: 60_000, every: 1, what: 'the copy to begin' },
   );
 }
 

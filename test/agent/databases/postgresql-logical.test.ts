@@ -120,7 +120,7 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     await expect(here.connect(old)).rejects.toThrow();
     await here.restart();
     await expect(here.connect(old)).rejects.toThrow();
-    await there.databases.waitFor({ database: twin, position, timeout: 20_000 });
+    await there.databases.waitFor({ database: twin, position, timeout: 60_000 });
     const moved = await there.asSuperuser(twin, everythingIn);
     const original = await here.asSuperuser(old, everythingIn);
     await there.databases.promote({ database: twin });
@@ -146,7 +146,7 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
 
     await there.databases.flush({ database: twin });
     const end = await there.databases.fence({ database: twin });
-    await here.databases.waitFor({ database: old, position: end, timeout: 20_000 });
+    await here.databases.waitFor({ database: old, position: end, timeout: 60_000 });
     const last = await there.asSuperuser(twin, everythingIn);
     await here.databases.promote({ database: old });
     expect(await here.asSuperuser(old, everythingIn)).toEqual(last);
@@ -161,7 +161,7 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     await streaming(here.region, old);
     await (await there.connect(twin)).query(changes(6));
     const finish = await there.databases.fence({ database: twin });
-    await here.databases.waitFor({ database: old, position: finish, timeout: 20_000 });
+    await here.databases.waitFor({ database: old, position: finish, timeout: 60_000 });
     const final = await there.asSuperuser(twin, everythingIn);
     await here.databases.promote({ database: old });
     expect(await here.asSuperuser(old, everythingIn)).toEqual(final);
@@ -180,7 +180,7 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     }
     expect(withoutIdentities(after)).toEqual(withoutIdentities(final));
     await (await here.connect(old)).query('CREATE TABLE late (id int)');
-  }, 60_000);
+  });
 
   it('loses nothing that was acknowledged, whatever is killed, and begins anew when it was taken back', async () => {
     const pair = await twoMajors();
@@ -231,7 +231,7 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     await there.databases.promote({ database: twin });
     await there.kill(twin);
     const now = await until(() => there.connect(twin).catch(() => null), {
-      timeout: 20_000,
+      timeout: 60_000,
       what: 'the new primary to come back',
     });
     const { rows } = await now.query('SELECT count(*) FROM counted');

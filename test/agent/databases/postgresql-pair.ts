@@ -64,7 +64,7 @@ export class PostgresqlPair implements WalkedPair {
     digest: (part: string, looks: readonly Look[]) =>
       this.#there.digest({ database: this.#twin, part, looks: [...looks] }),
     waitFor: async (position: string) => {
-      await this.#there.waitFor({ database: this.#twin, position, timeout: 10_000 });
+      await this.#there.waitFor({ database: this.#twin, position, timeout: 60_000 });
     },
   };
 

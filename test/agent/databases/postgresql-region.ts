@@ -57,7 +57,7 @@ export class PostgresqlRegion {
   async kill(database: string): Promise<void> {
     await kill(
       await until(() => this.#postmaster(database), {
-        timeout: 20_000,
+        timeout: 60_000,
         every: 5,
         what: 'PostgreSQL to run',
       }),

@@ -61,7 +61,7 @@ describe.each(majors)('PostgreSQL $major', ({ major }) => {
     await expect(connect(here, old)).rejects.toThrow();
     await here.restart();
     await expect(connect(here, old)).rejects.toThrow();
-    await there.databases.waitFor({ database: twin, position, timeout: 10_000 });
+    await there.databases.waitFor({ database: twin, position, timeout: 60_000 });
     await there.databases.promote({ database: twin });
     await there.databases.promote({ database: twin });
 
@@ -74,7 +74,7 @@ describe.each(majors)('PostgreSQL $major', ({ major }) => {
     await here.databases.followBack({ database: old, endpoint: back });
     await streaming(here, old);
     const now = await there.databases.position({ database: twin });
-    await here.databases.waitFor({ database: old, position: now, timeout: 10_000 });
+    await here.databases.waitFor({ database: old, position: now, timeout: 60_000 });
     expect(await count(await connect(here, old))).toBe(20_002);
   });
 });
@@ -180,7 +180,7 @@ describe('a database', () => {
     await (await connect(here, old)).query('CREATE TABLE entries AS SELECT 1 AS id');
     await kill(await postmaster(here, old));
     const app = await until(() => connect(here, old).catch(() => null), {
-      timeout: 20_000,
+      timeout: 60_000,
       what: 'the database to come back',
     });
     expect(await count(app)).toBe(1);
@@ -193,6 +193,6 @@ describe('a database', () => {
 
     await kill(await postmaster(here, old));
     const position = await here.databases.fence({ database: old });
-    await there.databases.waitFor({ database: twin, position, timeout: 10_000 });
+    await there.databases.waitFor({ database: twin, position, timeout: 60_000 });
   });
 });

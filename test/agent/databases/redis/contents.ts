@@ -115,7 +115,7 @@ export class Writer {
   async more(count: number): Promise<void> {
     const wanted = this.acknowledged.length + count;
     await until(() => this.acknowledged.length >= wanted, {
-      ...{ timeout: 20_000, every: 5, what: 'writes to be acknowledged' },
+      ...{ timeout: 60_000, every: 5, what: 'writes to be acknowledged' },
     });
   }
 

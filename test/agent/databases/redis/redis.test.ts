@@ -87,15 +87,15 @@ describe.each(programs)('Redis $version', ({ version }) => {
     await app.set('short', 'ends soon', { expiration: { type: 'PXAT', value: ends } });
     const position = await here.databases.fence({ database: old });
     await until(() => !app.isOpen && !subscriber.isOpen, {
-      ...{ timeout: 5_000, what: 'clients to be sent away' },
+      ...{ timeout: 60_000, what: 'clients to be sent away' },
     });
     await here.restart();
     // What ends by itself does not while it is fenced, or its history would go on.
     const looks = 300; // Redis looks for what has ended ten times a second
-    await until(() => Date.now() > ends + looks, { timeout: 2_000, what: 'the key to end' });
+    await until(() => Date.now() > ends + looks, { timeout: 60_000, what: 'the key to end' });
     expect(await here.databases.fence({ database: old })).toBe(position);
     await expect(connect(here, old)).rejects.toThrow('WRONGPASS');
-    await there.databases.waitFor({ database: twin, position, timeout: 10_000 });
+    await there.databases.waitFor({ database: twin, position, timeout: 60_000 });
     await there.databases.promote({ database: twin });
     await there.databases.promote({ database: twin });
     await there.databases.waitFor({ database: twin, position, timeout: 0 });
@@ -108,7 +108,7 @@ describe.each(programs)('Redis $version', ({ version }) => {
     await here.databases.followBack({ database: old, endpoint: back });
     await streaming(here, old);
     const now = await there.databases.position({ database: twin });
-    await here.databases.waitFor({ database: old, position: now, timeout: 10_000 });
+    await here.databases.waitFor({ database: old, position: now, timeout: 60_000 });
     expect(await contentsOf(urlOf(here, old))).toEqual(await contentsOf(urlOf(there, twin)));
     expect((await ask(here, old)).master_replid2).toBe(position.split(':')[0]);
   });
@@ -124,7 +124,7 @@ async function exchange(
   follower: string,
 ): Promise<void> {
   const position = await from.databases.fence({ database: old });
-  await to.databases.waitFor({ database: twin, position, timeout: 20_000 });
+  await to.databases.waitFor({ database: twin, position, timeout: 60_000 });
   await to.databases.promote({ database: twin });
   const endpoint = await to.databases.grantFollow({ database: twin, follower });
   await from.databases.followBack({ database: old, endpoint });
@@ -176,7 +176,7 @@ describe('a Redis', () => {
     await here.restart();
     await kill(await processOf(here, old));
     const position = await here.databases.fence({ database: old });
-    await there.databases.waitFor({ database: twin, position, timeout: 20_000 });
+    await there.databases.waitFor({ database: twin, position, timeout: 60_000 });
     await expect(connect(here, old)).rejects.toThrow();
     expect(writer.acknowledged).toHaveLength(acknowledged);
 
@@ -221,7 +221,7 @@ describe('a Redis', () => {
     await there.restart();
     const app = await connect(there, twin);
     await until(() => app.set('key', 'new').catch(() => null), {
-      ...{ timeout: 10_000, what: 'the database to take writes' },
+      ...{ timeout: 60_000, what: 'the database to take writes' },
     });
     await there.databases.standDown({ database: twin });
     expect(there.databases.variables(twin)).toEqual({});
@@ -239,10 +239,10 @@ describe('a Redis', () => {
     await there.databases.promote({ database: twin });
     await kill(await processOf(there, twin));
     const app = await until(() => connect(there, twin).catch(() => null), {
-      ...{ timeout: 20_000, what: 'the database to start' },
+      ...{ timeout: 60_000, what: 'the database to start' },
     });
     await until(async () => (await app.exists('large').catch(() => 0)) === 1, {
-      ...{ timeout: 10_000, what: 'the data' },
+      ...{ timeout: 60_000, what: 'the data' },
     });
   });
 
@@ -257,7 +257,7 @@ describe('a Redis', () => {
     await expect(connect(here, database)).rejects.toThrow('ECONNREFUSED');
     await rename(`${log}.elsewhere`, log);
     const app = await until(() => connect(here, database).catch(() => null), {
-      ...{ timeout: 10_000, what: 'the database to start' },
+      ...{ timeout: 60_000, what: 'the database to start' },
     });
     expect(await app.get('key')).toBe('value');
   });
@@ -266,7 +266,7 @@ describe('a Redis', () => {
     const { here, there, twin } = await followed(newest, (app) => app.set('key', 'value'));
     await streaming(there, twin);
     await until(async () => isCopied(await recordOf(there, twin)), {
-      ...{ timeout: 5_000, what: 'the copy to be noted' },
+      ...{ timeout: 60_000, what: 'the copy to be noted' },
     });
     await here.databases.close({ stop: true });
     await there.databases.close({ stop: true });
