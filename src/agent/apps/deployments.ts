@@ -62,6 +62,9 @@ const longestOutput = 256 * 1024;
 /** Builds that are kept beside the one that runs. */
 const keptBuilds = 2;
 
+/** By how much the times of files may be behind the clock, in milliseconds (a tick of Linux at 100 Hz). */
+const tick = 10;
+
 /** Builds of apps: made from sources, or fetched from another region. */
 export class Deployments implements Verbs {
   readonly #parts: DeploymentsParts;
@@ -337,7 +340,7 @@ export class Deployments implements Verbs {
     const ids = (await readdir(this.#builds(app)).catch(() => [])).flatMap(buildNamed);
     for (const id of ids) {
       const packed = await stat(artefact(this.#builds(app), id));
-      const isOfIt = packed.mtimeMs >= Date.parse(createdAt) && id !== build?.id;
+      const isOfIt = packed.mtimeMs + tick >= Date.parse(createdAt) && id !== build?.id;
       if (isOfIt) await forgetBuild(this.#builds(app), id);
     }
   }
