@@ -1,7 +1,8 @@
-import { access, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Following, Inspection } from '../../../region/model.js';
 import { isMissing, messageOf, Refusal } from '../../../shared/errors.js';
+import { exists } from '../../../shared/exists.js';
 import { databasePorts, freePort, isFree } from '../../../shared/free-port.js';
 import { newId, newSecret } from '../../../shared/ids.js';
 import { writeJsonFile } from '../../../shared/json-file.js';
@@ -366,13 +367,6 @@ export class OfflineDatabase implements Database {
     await writeJsonFile(this.#host.recordFile, next);
     this.#record = next;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function unlessMissing(error: unknown): void {
