@@ -79,9 +79,7 @@ export async function startDev(options: DevOptions): Promise<{ stop(): Promise<v
     await endProcess(left);
   }
   let now: State = { ...(await plan(known, options)), processes: {} };
-  if (!(await isFree(now.port))) {
-    throw new Error(`Port ${now.port} is in use. Choose another one: --port.`);
-  }
+  await requireFree(now);
   const remember = async (changes: Partial<State>) => {
     now = { ...now, ...changes };
     await writeJsonFile(file, now);
@@ -139,6 +137,19 @@ async function plan(
     token: known?.token ?? newSecret(),
     regions: planned,
   };
+}
+
+/** @throws when somebody else listens where one of them has to */
+async function requireFree({ port, regions }: State): Promise<void> {
+  if (!(await isFree(port))) throw new Error(`Port ${port} is in use. Choose another one: --port.`);
+  for (const region of regions) {
+    for (const known of [region.port, region.edgePort, region.edgeHttpsPort]) {
+      if (await isFree(known)) continue;
+      throw new Error(
+        `Port ${known}, by which ${region.name} is known, is in use. End what listens there.`,
+      );
+    }
+  }
 }
 
 const local = (port: number) => `http://127.0.0.1:${port}`;

@@ -5,13 +5,17 @@ import { createServer } from 'node:net';
 /** A range of TCP ports: from, and up to but without. */
 type Ports = readonly [from: number, beyond: number];
 
-/** Below what systems give to outgoing connections, which would otherwise take a port that is kept. */
-const ports: Ports = [20_000, 27_000];
-/** Apart: a database keeps its port while it does not run. */
+// Apart from each other, since some are kept by what does not run at the moment; and all of them below what
+// systems give to outgoing connections.
+/** Of an application's processes, which get another one at each start. */
+export const processPorts: Ports = [20_000, 25_000];
+/** Of agents and control planes, which everybody knows by them. */
+const ownPorts: Ports = [25_000, 27_000];
+/** Of databases. */
 export const databasePorts: Ports = [27_000, 32_000];
 
 /** A TCP port of the loopback interface that nobody listens on at the moment. */
-export async function freePort([from, beyond]: Ports = ports): Promise<number> {
+export async function freePort([from, beyond]: Ports = ownPorts): Promise<number> {
   for (;;) {
     const port = randomInt(from, beyond);
     if (await isFree(port)) return port;

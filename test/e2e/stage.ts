@@ -14,6 +14,7 @@ import { packFolder } from '../../src/client/pack-folder.js';
 import { Traffic } from '../../src/dev/demo/traffic.js';
 import { type Readiness, readiness } from '../../src/dev/dev.js';
 import type { PhaseName, Upgrade } from '../../src/migration/migration.js';
+import { messageOf } from '../../src/shared/errors.js';
 import { freePort } from '../../src/shared/free-port.js';
 import { readJsonFile } from '../../src/shared/json-file.js';
 import {
@@ -69,13 +70,16 @@ export class Stage {
       this.#said += text;
     });
     this.#child = child;
-    this.ready = await until(
-      async () => {
-        if (child.exitCode !== null) throw new Error(`godwit dev ended: ${this.#said}`);
-        return readJsonFile(readyFile, readiness);
-      },
-      { timeout: 60_000, what: 'godwit dev to be ready' },
-    );
+    const isReady = async () => {
+      if (child.exitCode !== null) throw new Error(`godwit dev ended: ${this.#said}`);
+      return readJsonFile(readyFile, readiness);
+    };
+    const what = 'godwit dev to be ready';
+    this.ready = await until(isReady, { timeout: 60_000, what }).catch(async (error: unknown) => {
+      const logs = await this.#logs();
+      const told = [this.#said, ...logs.map((text) => text.slice(-4_000))].join('\n');
+      throw new Error(`${messageOf(error)}; it said:\n${told}`);
+    });
   }
 
   /** Ends it in order, tells of what went wrong within it, and removes its folder. */
@@ -88,10 +92,13 @@ export class Stage {
 
   /** What its processes logged as errors. */
   async #errors(): Promise<string[]> {
-    const logs = join(this.dir, 'logs');
-    const texts = (await readdir(logs)).map((file) => readFile(join(logs, file), 'utf8'));
-    const lines = (await Promise.all(texts)).flatMap((text) => text.split('\n'));
+    const lines = (await this.#logs()).flatMap((text) => text.split('\n'));
     return lines.filter((line) => line.includes('"level":50'));
+  }
+
+  async #logs(): Promise<string[]> {
+    const logs = join(this.dir, 'logs');
+    return Promise.all((await readdir(logs)).map((file) => readFile(join(logs, file), 'utf8')));
   }
 
   async close(): Promise<void> {

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import type { processState } from '../../../region/model.js';
 import type { Account } from '../../../shared/account.js';
 import { messageOf } from '../../../shared/errors.js';
-import { freePort } from '../../../shared/free-port.js';
+import { freePort, processPorts } from '../../../shared/free-port.js';
 import { newId } from '../../../shared/ids.js';
 import { readJsonFile, writeJsonFile } from '../../../shared/json-file.js';
 import {
@@ -243,7 +243,7 @@ export class Supervised {
   async #spawn(): Promise<Running> {
     const { app, name, command, build, environment, isWeb, account } = this.wanted;
     const mark = `${app}/${name}/${newId()}`;
-    const port = isWeb ? await freePort() : null;
+    const port = isWeb ? await freePort(processPorts) : null;
     await mkdir(dirname(this.#file), { recursive: true, mode: 0o700 });
     const startedAt = new Date().toISOString();
     await this.#write({ mark, port, process: null, startedAt });
