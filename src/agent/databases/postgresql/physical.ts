@@ -5,7 +5,7 @@ import { formatLsn, parseLsn } from '../../../postgresql/lsn.js';
 import type { CopyProgress } from '../../../shared/copy-progress.js';
 import { until } from '../../../shared/until.js';
 import type { Link } from './link.js';
-import { allStream, physicalLag, promoteFollower, replayPosition } from './queries.js';
+import { hearFrom, physicalLag, promoteFollower, replayPosition } from './queries.js';
 import type { PhysicalEndpoint } from './record.js';
 import type { Server } from './server.js';
 
@@ -96,9 +96,7 @@ async function followersThere(server: Server, signal?: AbortSignal): Promise<voi
   const followers = server.record.grants
     .filter(({ link }) => link === 'physical')
     .map(({ name }) => name);
-  await until(() => server.query((client) => allStream(client, followers), { signal }), {
-    timeout: followersPatience,
-    signal,
-    what: 'the followers',
-  }).catch((error) => server.logger.warn({ err: error }, 'fencing without a follower'));
+  await server
+    .query((client) => hearFrom(client, followers, followersPatience), { signal })
+    .catch((error) => server.logger.warn({ err: error }, 'fencing without a follower'));
 }

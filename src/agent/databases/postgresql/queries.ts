@@ -105,13 +105,27 @@ export async function dropForeignGrants(client: pg.Client, own: readonly string[
   }
 }
 
-/** Whether every one of these followers has a session and has caught up. */
-export async function allStream(client: pg.Client, followers: readonly string[]): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `SELECT FROM pg_stat_replication WHERE state = 'streaming' AND usename = ANY ($1)`,
-    [followers],
-  );
-  return rowCount === followers.length;
+/**
+ * Adds something to the history, and waits until every one of these followers says that it keeps it. That one
+ * streams tells little: a connection of which the other end is gone is called so too.
+ * @throws after `timeout` ms
+ */
+export async function hearFrom(
+  client: pg.Client,
+  followers: readonly string[],
+  timeout: number,
+): Promise<void> {
+  // Within a transaction, whose end is flushed, and so sent.
+  await client.query(`SELECT pg_logical_emit_message(true, 'godwit', '')`);
+  const { rows } = await client.query<{ end: string }>('SELECT pg_current_wal_lsn() AS end');
+  const heard = async () => {
+    const { rowCount } = await client.query(
+      'SELECT FROM pg_stat_replication WHERE flush_lsn >= $1 AND usename = ANY ($2)',
+      [rows[0]?.end, followers],
+    );
+    return rowCount === followers.length;
+  };
+  await until(heard, { timeout, every: 5, what: 'the followers' });
 }
 
 /** Makes a follower a primary; what is one already stays one. */
