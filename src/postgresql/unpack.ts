@@ -10,8 +10,8 @@ import type { WrittenFile } from './backup-manifest.js';
 const record = 512;
 /** How much is written at once: few large writes are what makes a copy fast. In bytes. */
 const blockSize = 1024 * 1024;
-/** How many blocks may wait to be written before the sender is asked to pause. */
-const mostWaiting = 8;
+/** How many blocks wait to be written when the sender is asked to pause, and when to go on: before the disk waits. */
+const waiting = { most: 8, least: 4 };
 
 /** Who sends an archive. */
 export interface Sender {
@@ -78,7 +78,7 @@ export class Unpacking {
     this.#full.push(this.#filling.subarray(0, this.#filled));
     this.#filling = this.#spare.pop() ?? Buffer.allocUnsafe(blockSize);
     this.#filled = 0;
-    if (this.#full.length >= mostWaiting && !this.#isPaused) {
+    if (this.#full.length >= waiting.most && !this.#isPaused) {
       this.#isPaused = true;
       this.#sender.pause();
     }
@@ -90,6 +90,10 @@ export class Unpacking {
       for (;;) {
         const block = this.#full.shift();
         if (this.#isGivenUp) throw new Error('The copy was given up.');
+        if (this.#isPaused && this.#full.length <= waiting.least) {
+          this.#isPaused = false;
+          this.#sender.resume();
+        }
         if (block) {
           await this.#folder.add(block);
           if (block.length === blockSize) this.#spare.push(block);
@@ -97,10 +101,6 @@ export class Unpacking {
           this.#folder.conclude();
           return;
         } else {
-          if (this.#isPaused) {
-            this.#isPaused = false;
-            this.#sender.resume();
-          }
           await new Promise<void>((resolve) => {
             this.#wake = resolve;
           });

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { until } from '../../src/shared/until.js';
@@ -20,6 +22,10 @@ it('keeps everything from one start to the next, and leaves no process', async (
 
   await stage.close();
   expect(await stage.everythingThatRuns()).toEqual([]);
+  const stranger = createServer().listen(Number(new URL(stage.source.edge).port), '127.0.0.1');
+  await once(stranger, 'listening');
+  await expect(stage.open()).rejects.toThrow(/Port \d+, by which osc-fr1 is known, is in use/);
+  stranger.close();
   await stage.open();
   expect(stage.ready).toEqual(ready);
   const stats = () => app.stats().catch(() => null);
