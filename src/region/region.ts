@@ -202,10 +202,16 @@ const databases = {
     { ...database, part: z.string(), looks: z.array(model.look).min(1).max(1_000) },
     model.seen.nullable(),
   ),
-  /** Returns when the follower has replayed `position`; refuses (unavailable) after `timeout` ms. */
+  /**
+   * Returns when the follower has replayed `position`; refuses (unavailable) after `timeout` ms, and (conflict,
+   * `cut_off`) when it has lost its primary, and cannot come there unless that is fenced once more.
+   */
   waitFor: verb({ ...database, position: model.position, timeout: z.number().int() }),
-  /** From its return no client can write or connect, after a crash neither, until `unfence`. */
-  fence: verb(database, model.position),
+  /**
+   * From its return no client can write or connect, after a crash neither, until `unfence`. Fenced `again`, it lets
+   * followers have an end of its history that they missed: none of them may have been promoted.
+   */
+  fence: verb({ ...database, again: z.boolean().optional() }, model.position),
   unfence: verb(database),
   /** Makes the follower a primary. */
   promote: verb(database),

@@ -146,8 +146,10 @@ export class Databases implements Does<DatabaseVerbName> {
     return nothing(this.#look(input.database).waitFor(input.position, input.timeout));
   }
 
-  fence({ database }: { database: string }) {
-    return this.#attempt(database, (it, signal) => it.fence(signal));
+  fence({ database, again = false }: { database: string; again?: boolean | undefined }) {
+    return this.#attempt(database, (it, signal) =>
+      again && it.fenceAgain ? it.fenceAgain(signal) : it.fence(signal),
+    );
   }
 
   unfence({ database }: { database: string }) {

@@ -67,6 +67,8 @@ export interface Database {
   waitFor(position: Position, timeout: number): Promise<void>;
   /** Given up when `signal` fires, and then {@link Database.unfence} follows. */
   fence(signal?: AbortSignal): Promise<Position>;
+  /** Lets followers in once more, to end anew. Not there where those are let in all the time. */
+  fenceAgain?(signal?: AbortSignal): Promise<Position>;
   unfence(): Promise<void>;
   /** Given up when `signal` fires, and then {@link Database.standDown} follows. */
   promote(signal?: AbortSignal): Promise<void>;

@@ -1,3 +1,4 @@
+import { Refusal } from '../../shared/errors.js';
 import { type DatabasePair, databasePairs } from '../databases.js';
 import { orGone } from '../or-gone.js';
 import type { Step } from '../phase.js';
@@ -28,13 +29,20 @@ export const switchDatabases = (way: Way): Step => ({
       }),
     );
     record.mark('fenced');
-    const timeout = Math.max(0, (migration.holdUntil?.getTime() ?? 0) - Date.now());
+    const catchUp = async (pair: DatabasePair, position: string): Promise<void> => {
+      const timeout = Math.max(0, (migration.holdUntil?.getTime() ?? 0) - Date.now());
+      try {
+        await to.region.waitFor({ database: to.database(pair), position, timeout });
+        positions.set(pair, position);
+      } catch (error) {
+        if (!isCutOff(error)) throw error;
+        log(`${pair.addon.product} lets its follower in once more, which had lost sight of it.`);
+        const database = from.database(pair);
+        await catchUp(pair, await from.region.fence({ database, again: true }));
+      }
+    };
     const endWatch = watchCopies(context, way, pairs);
-    await Promise.all(
-      [...positions].map(([pair, position]) =>
-        to.region.waitFor({ database: to.database(pair), position, timeout }),
-      ),
-    ).finally(endWatch);
+    await Promise.all([...positions].map((one) => catchUp(...one))).finally(endWatch);
     record.mark('caughtUp');
     await remember({ promotingAt: new Date() });
     await Promise.all(pairs.map((pair) => to.region.promote({ database: to.database(pair) })));
@@ -59,3 +67,7 @@ export const switchDatabases = (way: Way): Step => ({
     );
   },
 });
+
+function isCutOff(error: unknown): boolean {
+  return error instanceof Refusal && error.details.code === 'cut_off';
+}

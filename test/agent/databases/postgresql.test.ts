@@ -7,6 +7,7 @@ import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Postgresql } from '../../../src/agent/databases/postgresql/postgresql.js';
 import { findBinaries } from '../../../src/postgresql/binaries.js';
+import { formatLsn, parseLsn } from '../../../src/postgresql/lsn.js';
 import { identify, type ProcessIdentity, signalProcess } from '../../../src/shared/processes.js';
 import { until } from '../../../src/shared/until.js';
 import { afterwards, cleanUp, kill, logger, streaming, TestDatabases } from './test-databases.js';
@@ -194,5 +195,15 @@ describe('a database', () => {
     await kill(await postmaster(here, old));
     const position = await here.databases.fence({ database: old });
     await there.databases.waitFor({ database: twin, position, timeout: 60_000 });
+
+    // Beyond the last record, which begins there.
+    const missed = { position: formatLsn(parseLsn(position) + 200n), timeout: 60_000 };
+    await expect(there.databases.waitFor({ database: twin, ...missed })).rejects.toMatchObject({
+      details: { code: 'cut_off' },
+    });
+    const end = await here.databases.fence({ database: old, again: true });
+    expect(parseLsn(end)).toBeGreaterThan(parseLsn(missed.position));
+    await there.databases.waitFor({ database: twin, position: end, timeout: 60_000 });
+    await expect(connect(here, old)).rejects.toThrow();
   });
 });

@@ -13,7 +13,7 @@ import { inspectServer } from './inspect.js';
 import type { Link } from './link.js';
 import { LogicalLink } from './logical/link.js';
 import { fenceLogically, grantLogically, revokeLogically } from './logical/primary.js';
-import { fencePhysically, PhysicalLink } from './physical.js';
+import { endAnew, fencePhysically, PhysicalLink } from './physical.js';
 import { platformOf, platform as platformSchema } from './platform.js';
 import {
   createGrant,
@@ -212,21 +212,27 @@ export class PostgresqlDatabase implements Database {
         .waitFor(position, deadline - Date.now())
         .then(() => true)
         .catch((error) => {
+          if (error instanceof Refusal) throw error;
           trouble = messageOf(error);
           return false;
         });
-    await until(patiently, { timeout, every: 50, what: 'the follower' }).catch(() => {
+    await until(patiently, { timeout, every: 50, what: 'the follower' }).catch((error) => {
+      if (error instanceof Refusal) throw error;
       throw new Refusal('unavailable', `The follower did not come to ${position}: ${trouble}.`);
     });
   }
 
   async fence(signal?: AbortSignal): Promise<string> {
-    const { role, fenced } = this.#record;
-    if (role !== 'primary')
-      throw Refusal.conflict('role', `A database that is ${role} has nothing to fence.`);
-    if (!fenced) await this.#server.write({ fenced: true });
+    await this.#beginFence();
     return fenceOf(this.#record) === 'down'
       ? fencePhysically(this.#server, signal)
+      : fenceLogically(this.#server, signal);
+  }
+
+  async fenceAgain(signal?: AbortSignal): Promise<string> {
+    await this.#beginFence();
+    return fenceOf(this.#record) === 'down'
+      ? endAnew(this.#server, signal)
       : fenceLogically(this.#server, signal);
   }
 
@@ -277,6 +283,13 @@ export class PostgresqlDatabase implements Database {
     await this.#giveUpCopying();
     if (isKept) await this.#server.cluster.crash();
     else await this.#server.cluster.wipe();
+  }
+
+  async #beginFence(): Promise<void> {
+    const { role, fenced } = this.#record;
+    if (role !== 'primary')
+      throw Refusal.conflict('role', `A database that is ${role} has nothing to fence.`);
+    if (!fenced) await this.#server.write({ fenced: true });
   }
 
   /** The roles and slots of followers, also such as came along from a former primary. */

@@ -4,6 +4,7 @@ import { readControlFile } from '../../../postgresql/control-file.js';
 import { formatLsn, parseLsn } from '../../../postgresql/lsn.js';
 import type { CopyProgress } from '../../../shared/copy-progress.js';
 import { until } from '../../../shared/until.js';
+import { watchForCutOff } from '../cut-off.js';
 import type { Link } from './link.js';
 import { hearFrom, physicalLag, promoteFollower, replayPosition } from './queries.js';
 import type { PhysicalEndpoint } from './record.js';
@@ -47,13 +48,16 @@ export class PhysicalLink implements Link {
 
   async waitFor(position: string, timeout: number): Promise<void> {
     const wanted = parseLsn(position);
-    await this.#server.query((client: pg.Client) =>
-      until(async () => (await replayPosition(client)) >= wanted, {
-        timeout,
-        every: 5,
-        what: `the follower to replay ${position}`,
-      }),
-    );
+    const watch = watchForCutOff(position);
+    await this.#server.query((client: pg.Client) => {
+      const isThere = async () => {
+        const { replayed, received, streams } = await replayPosition(client);
+        watch(!streams && received < wanted);
+        return replayed >= wanted;
+      };
+      const what = `the follower to replay ${position}`;
+      return until(isThere, { timeout, every: 5, what });
+    });
   }
 
   async promote(signal?: AbortSignal): Promise<void> {
@@ -74,21 +78,25 @@ export async function fencePhysically(server: Server, signal?: AbortSignal): Pro
   const { cluster } = server;
   await followersThere(server, signal);
   await cluster.stop(signal);
-  if (!(await readControlFile(cluster.data)).shutDown) await endCleanly(server, signal);
+  return (await readControlFile(cluster.data)).shutDown ? endOf(server) : endAnew(server, signal);
+}
+
+/**
+ * Gives a primary that crashed, or whose followers missed it, another end to its history: recovery, with only
+ * followers let in, and a shutdown once they are back, since that is what sends them the end. @returns where that is
+ */
+export async function endAnew(server: Server, signal?: AbortSignal): Promise<string> {
+  await server.start(signal);
+  await followersThere(server, signal);
+  await server.cluster.stop(signal);
+  return endOf(server);
+}
+
+async function endOf({ cluster }: Server): Promise<string> {
   // The last record is the shutdown checkpoint, and begins here: whoever is past its first
   // byte has replayed it.
   const { checkpoint } = await readControlFile(cluster.data);
   return formatLsn(checkpoint + 1n);
-}
-
-/**
- * Gives a crashed primary a clean end to its history: recovery, with only followers let in, and
- * a shutdown once they are back, since that is what sends them the end of it.
- */
-async function endCleanly(server: Server, signal?: AbortSignal): Promise<void> {
-  await server.start(signal);
-  await followersThere(server, signal);
-  await server.cluster.stop(signal);
 }
 
 /** Waits a while for followers that lost sight of it: only those that are there hear of its end. */

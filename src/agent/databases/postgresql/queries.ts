@@ -157,11 +157,23 @@ export async function currentPosition(client: pg.Client): Promise<string> {
 }
 
 /** How far a follower is; 0 before it has replayed anything. */
-export async function replayPosition(client: pg.Client): Promise<bigint> {
-  const { rows } = await client.query<{ lsn: string | null }>(
-    'SELECT pg_last_wal_replay_lsn() AS lsn',
+export async function replayPosition(
+  client: pg.Client,
+): Promise<{ replayed: bigint; received: bigint; streams: boolean }> {
+  const { rows } = await client.query<{
+    replayed: string | null;
+    received: string | null;
+    streams: boolean;
+  }>(
+    `SELECT pg_last_wal_replay_lsn() AS replayed, pg_last_wal_receive_lsn() AS received,
+            EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming') AS streams`,
   );
-  return parseLsn(rows[0]?.lsn ?? '0/0');
+  const [found] = rows;
+  return {
+    replayed: parseLsn(found?.replayed ?? '0/0'),
+    received: parseLsn(found?.received ?? '0/0'),
+    streams: found?.streams ?? false,
+  };
 }
 
 /** A physical follower's bytes still to replay; null while it is not connected. */

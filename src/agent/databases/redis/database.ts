@@ -11,6 +11,7 @@ import type { Logger } from '../../../shared/logging.js';
 import { isAlive, type ProcessIdentity } from '../../../shared/processes.js';
 import { createCertificate } from '../../../shared/self-signed.js';
 import { until } from '../../../shared/until.js';
+import { watchForCutOff } from '../cut-off.js';
 import type { Database } from '../product.js';
 import { conform } from './conform.js';
 import { Door } from './door.js';
@@ -218,19 +219,26 @@ export class RedisDatabase implements Database {
     const deadline = Date.now() + timeout;
     const left = () => Math.max(1, deadline - Date.now());
     let trouble = 'it is not there yet';
-    const reached = (session: Session) =>
-      until(async () => hasReached(await session.info(), wanted), {
-        timeout: left(),
-        every: 5,
-        what: `the follower to come to ${position}`,
-      });
+    const watch = watchForCutOff(position);
+    const reached = (session: Session) => {
+      const isThere = async () => {
+        const seen = await session.info();
+        // Its primary has begun another history.
+        watch(seen.master_link_status === 'up' && seen.master_replid !== wanted.history);
+        return hasReached(seen, wanted);
+      };
+      const what = `the follower to come to ${position}`;
+      return until(isThere, { timeout: left(), every: 5, what });
+    };
     // A follower that crashes meanwhile comes back, and is asked again.
     const patiently = () =>
       this.#session(reached, { timeout: left() }).catch((error) => {
+        if (error instanceof Refusal) throw error;
         trouble = messageOf(error);
         return false;
       });
-    await until(patiently, { timeout, what: 'the follower' }).catch(() => {
+    await until(patiently, { timeout, what: 'the follower' }).catch((error) => {
+      if (error instanceof Refusal) throw error;
       throw new Refusal('unavailable', `The follower did not come to ${position}: ${trouble}.`);
     });
   }

@@ -180,6 +180,13 @@ describe('a Redis', () => {
     await expect(connect(here, old)).rejects.toThrow();
     expect(writer.acknowledged).toHaveLength(acknowledged);
 
+    await kill(await processOf(here, old));
+    const end = await here.databases.fence({ database: old, again: true });
+    expect(end).not.toBe(position);
+    const missed = there.databases.waitFor({ database: twin, position, timeout: 60_000 });
+    await expect(missed).rejects.toMatchObject({ details: { code: 'cut_off' } });
+    await there.databases.waitFor({ database: twin, position: end, timeout: 60_000 });
+
     await there.databases.standDown({ database: twin });
     await there.databases.standDown({ database: twin });
     await here.databases.unfence({ database: old });
