@@ -109,6 +109,12 @@ const ofTheHost = [
     packages: ['curl'],
     services: [],
   },
+  {
+    what: 'networks of their own for regions, and Perl, which makes the line between them',
+    isThere: hasPrograms('/usr/bin/perl') && spawnSync('ip', ['-V']).status === 0,
+    packages: ['iproute2', 'perl'],
+    services: [],
+  },
 ];
 
 function installForTests() {

@@ -2,12 +2,13 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import { ApiClient } from '../../src/client/api-client.js';
 import { packFolder } from '../../src/client/pack-folder.js';
 import type { Door } from '../../src/dev/verify/door.js';
 import { readEntries } from '../../src/dev/verify/read-entries.js';
 import { Witness } from '../../src/dev/verify/witness.js';
+import { Cluster } from '../../src/postgresql/cluster.js';
 import { messageOf } from '../../src/shared/errors.js';
 import {
   identify,
@@ -22,6 +23,7 @@ import { until } from '../../src/shared/until.js';
 import { Tampering } from '../api/tampering.js';
 import type { Database } from '../database.js';
 import { runPieces } from '../e2e/run-pieces.js';
+import type { Network } from '../network/network.js';
 import { Lines } from './lines.js';
 import {
   type Databases,
@@ -74,12 +76,21 @@ export class World {
   /**
    * @param ledger folder of the example, with its packages
    * @param databases that the app gets, PostgreSQL first
+   * @param network that the regions are in; then nobody tampers with what the server asks of them
    */
-  static async make(database: Database, ledger: string, databases: Databases): Promise<World> {
+  static async make(
+    database: Database,
+    ledger: string,
+    databases: Databases,
+    network?: Network,
+  ): Promise<World> {
     const tampering = new Tampering();
+    const server = ['--requests-per-minute', '100000'];
     const [pieces, witness] = await Promise.all([
-      runPieces(tampering, database, { server: ['--requests-per-minute', '100000'] }),
-      Witness.listen(),
+      network
+        ? runPieces(untouched, database, { server, places: network.places })
+        : runPieces(tampering, database, { server }),
+      Witness.listen(network?.outside),
     ]);
     const world = new World({
       ...{ tampering, lines: new Lines(tampering), witness, pieces, databases },
@@ -232,16 +243,16 @@ export class World {
     );
   }
 
-  /** Asks the database of the app where it is. */
+  /** Asks the database of the app where it is; by its socket, which is reached from any network. */
   async query<Row extends pg.QueryResultRow>(sql: string): Promise<Row[]> {
     const variables = await this.client(this.home).variables(app);
-    const client = new pg.Client(variables.find(({ name }) => name === 'DATABASE_URL')?.value);
-    await client.connect();
-    try {
-      return (await client.query<Row>(sql)).rows;
-    } finally {
-      await client.end();
-    }
+    const url = variables.find(({ name }) => name === 'DATABASE_URL')?.value ?? '';
+    const { port, pathname } = new URL(url);
+    const [folder = ''] = this.databaseFolders(this.home, 'postgresql');
+    const cluster = new Cluster(folder, { major: '', bin: '' });
+    return cluster.session(Number(port), async (client) => (await client.query<Row>(sql)).rows, {
+      database: pathname.slice(1),
+    });
   }
 
   /** Everything of a region's that runs, other than its agent: processes of apps, and of databases. */
@@ -288,6 +299,9 @@ export class World {
     });
   }
 }
+
+/** The server asks the regions themselves. */
+const untouched: Pick<Tampering, 'between'> = { between: async (entry) => entry };
 
 /** The file of a database's folder that tells of what product it is. */
 const recordFiles: Record<ProductName, string> = {

@@ -20,15 +20,27 @@ import { program } from './program.js';
 
 export type Piece = 'server' | 'here' | 'there';
 
+/** Where a region runs. */
+export interface Place {
+  readonly host: string;
+  /** What the command begins with that runs something there. */
+  readonly within: readonly string[];
+}
+
+const thisHost: Place = { host: '127.0.0.1', within: [] };
+
 /**
  * Runs a server on a database, and two regions, each a process of its own. What they say of what goes wrong is in
  * files named after them, in their folder.
  * @param how.server more options of the server
  */
 export async function runPieces(
-  tampering: Tampering,
+  tampering: Pick<Tampering, 'between'>,
   database: Database,
-  { server: more = [] as string[] } = {},
+  {
+    server: more = [],
+    places = { here: thisHost, there: thisHost },
+  }: { server?: readonly string[]; places?: Record<'here' | 'there', Place> } = {},
 ) {
   const dir = await mkdtemp(join(tmpdir(), 'godwit-pieces-'));
   await chmod(dir, 0o755);
@@ -41,22 +53,25 @@ export async function runPieces(
   const plan = async (name: 'here' | 'there') => {
     const [port, edgePort, secret] = [await freePort(), await freePort(), newSecret()];
     const folder = join(dir, 'regions', name);
+    const { host, within } = places[name];
     const args = [
-      ...['region', '--name', name, '--dir', folder, '--port', `${port}`],
+      ...['region', '--name', name, '--dir', folder, '--host', host, '--port', `${port}`],
       ...['--edge-port', `${edgePort}`, '--edge-https-port', `${await freePort()}`],
       ...['--token-file', await tokenFile(`${name}.token`, secret)],
     ];
     await mkdir(folder, { recursive: true });
-    const entry = { name, url: `http://127.0.0.1:${port}`, token: secret };
-    return { args, port, edge: `http://127.0.0.1:${edgePort}`, entry };
+    const entry = { name, url: `http://${host}:${port}`, token: secret };
+    return { args, within, edge: `http://${host}:${edgePort}`, entry };
   };
   const [here, there] = [await plan('here'), await plan('there')];
   const port = await freePort();
   const regionsFile = join(dir, 'regions.json');
   const entries = [await tampering.between(here.entry), await tampering.between(there.entry)];
   await writeFile(regionsFile, JSON.stringify(entries), { mode: 0o600 });
+  const url = `http://127.0.0.1:${port}`;
   const server = {
-    port,
+    within: [],
+    entry: { url },
     args: [
       ...['server', '--port', `${port}`, '--regions-file', regionsFile],
       ...['--token-file', await tokenFile('token', token)],
@@ -66,16 +81,17 @@ export async function runPieces(
   const pieces = { server, here, there };
   const logOf = (name: Piece) => join(dir, `${name}.log`);
   const start = async (name: Piece) => {
-    const { args, port } = pieces[name];
+    const { args, within, entry } = pieces[name];
     const log = await open(logOf(name), 'a');
-    const child = spawn(process.execPath, [program, ...args], {
+    const [command = '', ...words] = [...within, process.execPath, program, ...args];
+    const child = spawn(command, words, {
       stdio: ['ignore', 'ignore', log.fd, 'ipc'], // ends when this process does
       env: { ...process.env, GODWIT_LOG_LEVEL: 'warn', DATABASE_URL: database.url },
     });
     await log.close();
     running.set(name, child);
     const answers = async () => {
-      const answer = await request(`http://127.0.0.1:${port}/healthz`).catch(() => null);
+      const answer = await request(`${entry.url}/healthz`).catch(() => null);
       await answer?.body.dump();
       return answer?.statusCode === 200;
     };
@@ -92,7 +108,6 @@ export async function runPieces(
   await start('server');
   const pool = new pg.Pool({ connectionString: database.url });
   const db = new Kysely<AccountTables>({ dialect: new PostgresDialect({ pool }) });
-  const url = `http://127.0.0.1:${port}`;
   const place = ({ entry, edge }: typeof here) => ({
     ...{ name: entry.name, api: `${url}/regions/${entry.name}`, edge, edge_https: '' },
   });

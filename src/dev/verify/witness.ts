@@ -9,26 +9,29 @@ const told = z.object({ client: z.string(), number: z.number() });
 
 /** Hears from the application's worker, which no client sees, of each entry that is safe. */
 export class Witness {
+  readonly #host: string;
   readonly #server: Server;
   readonly #heard: Witnessed[] = [];
 
-  private constructor() {
+  private constructor(host: string) {
+    this.#host = host;
     this.#server = createServer(async (request, response) => {
       this.#heard.push(told.parse(JSON.parse(await text(request))));
       response.end();
     });
   }
 
-  static async listen(): Promise<Witness> {
-    const witness = new Witness();
-    witness.#server.listen(0, '127.0.0.1');
+  /** @param host by which the worker reaches it */
+  static async listen(host = '127.0.0.1'): Promise<Witness> {
+    const witness = new Witness(host);
+    witness.#server.listen(0, host);
     await once(witness.#server, 'listening');
     return witness;
   }
 
-  /** Where the worker tells it, if it runs on this machine. */
+  /** Where the worker tells it. */
   get url(): string {
-    return `http://127.0.0.1:${listeningPort(this.#server)}`;
+    return `http://${this.#host}:${listeningPort(this.#server)}`;
   }
 
   /** All that was heard so far. */
