@@ -1,6 +1,6 @@
 import type { Bound, Contents, Part } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
-import { differencesIn, type Finding, judge, type Pair } from './judge.js';
+import { differencesIn, type Finding, judge, type Looked, type Pair } from './judge.js';
 
 /** How far the comparison of a part is, or what it came to. */
 export interface PartProgress {
@@ -69,14 +69,14 @@ async function walkPart(
   const { id } = from.part;
   let most = rows.first;
   for (let progress = from; !progress.isDone; ) {
-    const began = performance.now();
+    const looked = new LookedAt(pair);
     const { after } = progress;
     try {
-      const ahead = await pair.primary.digest(id, [{ after, to: null, most }]);
+      const ahead = await looked.primary.digest(id, [{ after, to: null, most }]);
       const [seen] = ahead?.ranges ?? [];
       const to = seen?.to ?? null;
       const room = mostDifferences - differencesIn(progress.findings);
-      const found = await judge(pair, id, { after, to }, ahead, room);
+      const found = await judge(looked, id, { after, to }, ahead, room);
       const findings = [...progress.findings, ...found];
       progress = {
         part: from.part,
@@ -86,14 +86,39 @@ async function walkPart(
         bytes: progress.bytes + (seen?.bytes ?? 0),
         findings,
       };
-      const took = performance.now() - began;
-      if (seen && seen.rows > 0) most = nextMost(most, seen.bytes / seen.rows, took);
+      if (seen && seen.rows > 0) most = nextMost(most, seen.bytes / seen.rows, looked.took);
       await save(progress);
     } catch (error) {
       if (!(error instanceof Refusal && error.kind === 'too-large') || most === 1) throw error;
       most = Math.ceil(most / 4);
     }
-    await pair.rest(performance.now() - began);
+    await pair.rest(looked.took);
+  }
+}
+
+/** A pair that counts for how long it is looked at. To wait until a follower has replayed is no load. */
+class LookedAt implements Pair {
+  readonly primary: Pair['primary'];
+  readonly follower: Pair['follower'];
+  readonly pause: Pair['pause'];
+  /** In milliseconds. */
+  took = 0;
+
+  constructor({ primary, follower, pause }: Pair) {
+    this.primary = { ...primary, digest: this.#timed(primary.digest) };
+    this.follower = { ...follower, digest: this.#timed(follower.digest) };
+    this.pause = pause;
+  }
+
+  #timed(digest: Looked['digest']): Looked['digest'] {
+    return async (part, looks) => {
+      const began = performance.now();
+      try {
+        return await digest(part, looks);
+      } finally {
+        this.took += performance.now() - began;
+      }
+    };
   }
 }
 

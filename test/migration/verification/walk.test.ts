@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   type PartProgress,
   type WalkedPair,
@@ -193,6 +193,33 @@ describe('walking a primary and its follower', () => {
       }),
       { numRuns: 15 },
     ));
+
+  it('does not rest for the time in which it waited for the follower', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const pair = new LivePair(new Map([[1, 'v1']]), new Map(), [], 0);
+    const [looks, replays] = [10, 60_000];
+    const slowly =
+      <A extends unknown[], R>(took: number, ask: (...asked: A) => R) =>
+      (...asked: A): R => {
+        vi.advanceTimersByTime(took);
+        return ask(...asked);
+      };
+    const { primary, follower, pause } = pair;
+    const rests: number[] = [];
+    const slowPair: WalkedPair = {
+      contents: () => pair.contents(),
+      primary: { ...primary, digest: slowly(looks, primary.digest) },
+      follower: {
+        digest: slowly(looks, follower.digest),
+        waitFor: slowly(replays, follower.waitFor),
+      },
+      pause,
+      rest: async (took) => void rests.push(took),
+    };
+    await walk(slowPair, new Map(), async () => undefined);
+    expect(rests).toEqual([2 * looks]);
+  });
 
   it('does not name all rows of a table that is another one', async () => {
     const rows: Rows = new Map(Array.from({ length: 3_000 }, (_, at) => [at, `v${at}`]));
