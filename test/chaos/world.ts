@@ -85,7 +85,7 @@ export class World {
     network?: Network,
   ): Promise<World> {
     const tampering = new Tampering();
-    const server = ['--requests-per-minute', '100000'];
+    const server = ['--requests-per-minute', '100000', '--verify-percent', '100'];
     const [pieces, witness] = await Promise.all([
       network
         ? runPieces(untouched, database, { server, places: network.places })

@@ -122,8 +122,12 @@ class LookedAt implements Pair {
   }
 }
 
-/** How many rows to look at next, for a look to come to what it should. */
+/**
+ * How many rows to look at next, for a look to come to what it should. Below some, it is the way to
+ * the databases that takes the time, and fewer rows would not make it shorter.
+ */
 function nextMost(most: number, rowSize: number, took: number): number {
-  const wanted = Math.min(aim.bytes / Math.max(1, rowSize), (most * aim.milliseconds) / took);
+  const inTime = Math.max((most * aim.milliseconds) / took, rows.first);
+  const wanted = Math.min(aim.bytes / Math.max(1, rowSize), inTime);
   return Math.round(Math.max(1, Math.min(wanted, most * 4, rows.most)));
 }

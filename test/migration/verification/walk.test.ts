@@ -194,11 +194,12 @@ describe('walking a primary and its follower', () => {
       { numRuns: 15 },
     ));
 
-  it('does not rest for the time in which it waited for the follower', async () => {
+  it('rests for as long as it looked, not as it waited, and asks for no less where the way is long', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     onTestFinished(() => void vi.useRealTimers());
-    const pair = new LivePair(new Map([[1, 'v1']]), new Map(), [], 0);
-    const [looks, replays] = [10, 60_000];
+    const rows: Rows = new Map(Array.from({ length: 2_500 }, (_, at) => [at, `v${at}`]));
+    const pair = new LivePair(rows, new Map(), [], 0);
+    const [looks, replays] = [2_000, 60_000];
     const slowly =
       <A extends unknown[], R>(took: number, ask: (...asked: A) => R) =>
       (...asked: A): R => {
@@ -218,7 +219,7 @@ describe('walking a primary and its follower', () => {
       rest: async (took) => void rests.push(took),
     };
     await walk(slowPair, new Map(), async () => undefined);
-    expect(rests).toEqual([2 * looks]);
+    expect(rests).toEqual([2 * looks, 2 * looks, 2 * looks]);
   });
 
   it('does not name all rows of a table that is another one', async () => {
