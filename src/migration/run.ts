@@ -24,6 +24,12 @@ export type Outcome = 'done' | 'failed' | 'superseded';
 /** How often a running step looks whether an abort came, and writes its logs; in milliseconds. */
 const heartbeat = 200;
 
+/**
+ * How long a region may be out of reach without a phase failing, in milliseconds: a line that is cut
+ * for a minute is only a delay. Whoever only looks would rather know.
+ */
+const outage = 120_000;
+
 /** The regions that the engine works on, by name. */
 export interface Regions {
   get(name: string): Region | null;
@@ -173,7 +179,10 @@ export class Runner {
     // What is taken back outranks what was asked for before, should that arrive later.
     const turn = 2 * run.number + (doing === 'undoing' ? 1 : 0);
     const region = (name: string) =>
-      regionNamed(this.#regions, name).onBehalfOf(run.migration, { signal, turn });
+      regionNamed(this.#regions, name).onBehalfOf(run.migration, {
+        ...{ signal, turn },
+        ...(!phaseNamed[run.phase].runsAll && { patience: outage }),
+      });
     const superseded = async () =>
       doing === 'running' && !isCommitted(migration) && !(await this.#store.isCurrent(run));
 

@@ -4,6 +4,7 @@ import { Agent, request } from 'undici';
 import { z } from 'zod';
 import { Refusal, type RefusalKind, statusOf } from '../shared/errors.js';
 import { Outage } from './outage.js';
+import { Pulse } from './pulse.js';
 import {
   type Behalf,
   type InputOf,
@@ -27,14 +28,14 @@ interface Asker extends Behalf {
 }
 
 /**
- * For how long an agent that cannot be reached is tried again, in milliseconds from when it was
- * first missed: several calls together do not wait for it longer than one.
+ * For how long an agent that cannot be reached is tried again, if nothing else is said, in milliseconds from
+ * when it was first missed: several calls together do not wait for it longer than one.
  */
 const patience = { migration: 20_000, owner: 2_000 };
 
 /**
  * How long a region may take to begin its answer to what owners look at, in milliseconds. Other
- * verbs take as long as they take; that an agent is gone, its connection tells.
+ * verbs take as long as they take.
  */
 const deadlines: Partial<Record<VerbName, number>> = {
   ...{ describe: 10_000, listApps: 10_000, findApp: 10_000, health: 10_000, logs: 10_000 },
@@ -42,6 +43,18 @@ const deadlines: Partial<Record<VerbName, number>> = {
   // Waits for news by design, for up to a minute.
   logsAfter: 70_000,
 };
+
+/** What is sent to an agent, and for how long it may be silent about it; in milliseconds, 0 for ever. */
+interface Message {
+  readonly body: string | Readable;
+  readonly deadline: number;
+}
+
+/** What an agent answered. */
+interface Said {
+  readonly status: number;
+  readonly text: string;
+}
 
 const refusal = z.object({
   kind: z.custom<RefusalKind>((kind) => typeof kind === 'string' && Object.hasOwn(statusOf, kind)),
@@ -55,18 +68,36 @@ const refusal = z.object({
 
 const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connectTimeout: 5_000 });
 
+/** What all who ask one agent share. */
+interface Contact {
+  readonly outage: Outage;
+  readonly pulse: Pulse;
+}
+
+function contactOf({ url }: AgentAddress): Contact {
+  const pulse = new Pulse(async (signal) => {
+    const { body } = await request(`${url}/healthz`, { dispatcher, signal });
+    await body.dump({ limit: 1_024 });
+  });
+  return { outage: new Outage(), pulse };
+}
+
 /** A region whose agent is reached over HTTP. An agent that restarts is waited for. */
 export class AgentClient implements Region {
   readonly name: string;
   readonly #address: AgentAddress;
   readonly #behalf: Asker | null;
-  readonly #outage: Outage;
+  readonly #contact: Contact;
 
-  constructor(address: AgentAddress, behalf: Asker | null = null, outage = new Outage()) {
+  constructor(
+    address: AgentAddress,
+    behalf: Asker | null = null,
+    contact: Contact = contactOf(address),
+  ) {
     this.name = address.name;
     this.#address = address;
     this.#behalf = behalf;
-    this.#outage = outage;
+    this.#contact = contact;
   }
 
   readonly describe = this.#verb('describe');
@@ -134,7 +165,7 @@ export class AgentClient implements Region {
   readonly holdReport = this.#verb('holdReport');
 
   onBehalfOf(migration: string, how: Behalf = {}): Region {
-    return new AgentClient(this.#address, { ...how, migration }, this.#outage);
+    return new AgentClient(this.#address, { ...how, migration }, this.#contact);
   }
 
   async storeSource(source: string, archive: NodeJS.ReadableStream): Promise<void> {
@@ -150,6 +181,7 @@ export class AgentClient implements Region {
     return async (input: InputOf<Verbs[V]>): Promise<OutputOf<Verbs[V]>> => {
       const body = JSON.stringify(input);
       const deadline = this.#behalf ? 0 : (deadlines[name] ?? 0);
+      const patient = this.#behalf ? (this.#behalf.patience ?? patience.migration) : patience.owner;
       const answer = await pRetry(() => this.#send('POST', `/v1/${name}`, { body, deadline }), {
         retries: Number.POSITIVE_INFINITY,
         minTimeout: 50,
@@ -158,7 +190,7 @@ export class AgentClient implements Region {
         // What a migration asks for may be asked for twice; what an owner does, only before it was heard.
         shouldRetry: ({ error }) => {
           if (!(this.#behalf ? isUnreachable(error) : isUnheard(error))) return false;
-          return this.#outage.missed() < (this.#behalf ? patience.migration : patience.owner);
+          return this.#contact.outage.missed() < patient;
         },
       }).catch((error) => {
         throw this.#refusalFor(error);
@@ -167,12 +199,18 @@ export class AgentClient implements Region {
     };
   }
 
-  async #send(
+  #send(method: 'POST' | 'PUT', path: string, message: Message): Promise<Said> {
+    return this.#contact.pulse.during((silence) => this.#ask(method, path, message, silence));
+  }
+
+  async #ask(
     method: 'POST' | 'PUT',
     path: string,
-    { body, deadline }: { body: string | Readable; deadline: number },
-  ): Promise<{ status: number; text: string }> {
+    { body, deadline }: Message,
+    silence: AbortSignal,
+  ): Promise<Said> {
     const { url, token } = this.#address;
+    const signal = this.#behalf?.signal;
     const answer = await request(`${url}${path}`, {
       method,
       headers: {
@@ -185,14 +223,14 @@ export class AgentClient implements Region {
       dispatcher,
       headersTimeout: deadline,
       bodyTimeout: deadline,
-      signal: this.#behalf?.signal ?? null,
+      signal: signal ? AbortSignal.any([signal, silence]) : silence,
     });
     const text = await answer.body.text();
-    this.#outage.over();
+    this.#contact.outage.over();
     return { status: answer.statusCode, text };
   }
 
-  #parse({ status, text }: { status: number; text: string }): unknown {
+  #parse({ status, text }: Said): unknown {
     const json: unknown = JSON.parse(text);
     if (status < 300) return json;
     const { success, data } = refusal.safeParse(json);

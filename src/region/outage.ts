@@ -1,5 +1,8 @@
-/** An outage is over when nothing has been missed for so long, in milliseconds. */
-const forgottenAfter = 5_000;
+/**
+ * An outage is over when nothing has been missed for so long, in milliseconds. Longer than it takes to
+ * find that there is no answer, and to ask again: in silence, that is 10 seconds.
+ */
+const forgottenAfter = 20_000;
 
 /** For how long somebody has not been reached, whoever of those that share this tried. */
 export class Outage {

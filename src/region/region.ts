@@ -286,6 +286,8 @@ export interface Behalf {
   readonly signal?: AbortSignal;
   /** Of two calls that belong to different turns, a region refuses the one with the lower number if it hears it later. */
   readonly turn?: number;
+  /** For how long a region that cannot be reached is waited for, in milliseconds; not long if not given. */
+  readonly patience?: number;
 }
 
 /** A region, as the control plane sees it. Verbs throw a `Refusal`; `unavailable` when it cannot be reached. */
