@@ -14,9 +14,13 @@ export const trials: Readonly<Record<string, Trial>> = {
   start: { standing: 'apart', cut: { phase: 'finalize', step: 'Start the application' } },
   'start-beside': {
     standing: 'beside-here',
-    cut: { phase: 'finalize', step: 'Start the application' },
+    cut: { phase: 'finalize', step: 'Start the application', strands: true },
   },
   redirect: { standing: 'apart', cut: { phase: 'finalize', step: 'Redirect' } },
   follow: { standing: 'apart', cut: { phase: 'finalize', step: 'Keep the old databases' } },
+  'follow-beside': {
+    standing: 'beside-here',
+    cut: { phase: 'finalize', step: 'Keep the old databases' },
+  },
   back: { standing: 'beside-here', cut: { phase: 'rollback', step: 'Switch the databases' } },
 };

@@ -238,12 +238,10 @@ export class Edge {
     for (let fresh = false; ; fresh = true) {
       const admission = await visit.next(signal, { fresh });
       tried += admission.stalled;
-      if (tried > this.#limits.patience) {
+      const isElsewhere = admission.target.token !== null;
+      if (tried > (isElsewhere ? this.#limits.forward : this.#limits.patience)) {
         admission.settle(false);
-        throw new Refusal(
-          'unavailable',
-          'The application does not accept connections. Look at its logs.',
-        );
+        throw new Refusal('unavailable', isElsewhere ? cutOff : shut);
       }
       const begun = performance.now();
       const done = () => admission.settle(false);
@@ -265,6 +263,9 @@ export class Edge {
 
 /** Nobody hears this status: it is for the log. */
 const clientLeft = 499;
+
+const shut = 'The application does not accept connections. Look at its logs.';
+const cutOff = 'The region that the application is in cannot be reached. Try again later.';
 
 const noApp =
   'No application answers to this host name here. Add the domain to the application, or check the address.';

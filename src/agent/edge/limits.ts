@@ -14,6 +14,8 @@ export interface EdgeLimits extends EntranceLimits {
   readonly streams: number;
   /** How long the connection to a target may take to be there. */
   readonly connect: number;
+  /** How long a request waits for another region's edge that cannot be reached. */
+  readonly forward: number;
 }
 
 export const usualLimits: EdgeLimits = {
@@ -27,4 +29,6 @@ export const usualLimits: EdgeLimits = {
   idle: 75_000,
   streams: 128,
   connect: 2_000,
+  // A line that is cut for a minute is a delay, and no error.
+  forward: 90_000,
 };

@@ -108,7 +108,7 @@ describe('the edge that forwards', () => {
   });
 
   it('bounds how many wait for the other edge', async () => {
-    const here = await startEdge({ waiting: 2, patience: 300 });
+    const here = await startEdge({ waiting: 2, forward: 300 });
     here.edge.setRoute(route([], { mode: forwardTo(await freePort()) }));
     const all = await Promise.all(Array.from({ length: 5 }, () => ask(here.port, demo)));
     expect(all.map(({ status }) => status)).toEqual(Array(5).fill(503));
@@ -123,9 +123,12 @@ describe('the edge that forwards', () => {
     here.edge.setRoute(route([], { mode: forwardTo(port) }));
     const waiting = [ask(here.port, demo), ask(here.port, demo, { method: 'POST', body: 'abc' })];
     // Another whose patience is as long as it takes to try a few times.
-    const other = await startEdge({ connect: 100, patience: 400 });
+    const other = await startEdge({ connect: 100, patience: 1, forward: 400 });
     other.edge.setRoute(route([], { mode: forwardTo(port) }));
-    expect((await ask(other.port, demo)).status).toBe(503);
+    expect(await ask(other.port, demo)).toMatchObject({
+      status: 503,
+      text: expect.stringContaining('The region that the application is in cannot be reached'),
+    });
     silent.kill('SIGCONT');
     for (const answer of await Promise.all(waiting)) {
       expect([answer.status, answer.text]).toEqual([200, 'here']);
@@ -133,7 +136,7 @@ describe('the edge that forwards', () => {
   });
 
   it('bounds how many wait their turn where nothing comes back, and for how long', async () => {
-    const here = await startEdge({ connect: 100, patience: 300, waiting: 100 });
+    const here = await startEdge({ connect: 100, forward: 300, waiting: 100 });
     const { port } = await startSilent();
     here.edge.setRoute(route([], { mode: forwardTo(port) }));
     const all = await Promise.all(Array.from({ length: 200 }, () => ask(here.port, demo)));

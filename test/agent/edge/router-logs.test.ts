@@ -58,7 +58,7 @@ describe('logs of the router', () => {
   });
 
   it('tell how long requests were held, by whichever edge', async () => {
-    const [here, there] = [await startEdge({ patience: 100 }), await startEdge()];
+    const [here, there] = [await startEdge({ forward: 100 }), await startEdge()];
     const mode = { kind: 'forward' as const, address: there.edge.address, token: 'secret' };
     there.edge.setRoute(route([await ok()], { ...logs, forwardToken: 'secret' }));
     here.edge.setRoute(route([], { ...logs, mode: hold() }));

@@ -32,6 +32,8 @@ function common(port: number): Setting[] {
     // A follower that stays away for longer is copied anew rather than that the memory fills up.
     ['repl-backlog-size', '64mb'],
     ['repl-backlog-ttl', '0'],
+    // Seconds of silence. Where a line is cut for a minute, a copy goes on when it is back; it would begin anew.
+    ['repl-timeout', '180'],
     ['client-output-buffer-limit', 'replica 1gb 256mb 120'],
   ];
 }
