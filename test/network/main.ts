@@ -2,7 +2,7 @@
  * Migrations between two regions far apart, over a line that is slow, loses packets, and is cut at the worst
  * moments, while every write of the app's clients is checked. Takes root.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -85,6 +85,11 @@ try {
     }
     if (findings.length === 0) continue;
     process.exitCode = 1;
+    for (const piece of ['server', 'here', 'there'] as const) {
+      const lines = (await readFile(world.pieces.logOf(piece), 'utf8')).trimEnd().split('\n');
+      say(`  the last of ${piece}:`);
+      for (const line of lines.slice(-8)) say(`    ${line.slice(0, 600)}`);
+    }
     say('  what was seen of it may disturb those that follow: ended here');
     break;
   }

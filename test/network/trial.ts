@@ -47,6 +47,8 @@ export class TrialRun {
   readonly #cutTime: number;
   readonly #say: (line: string) => void;
   readonly #findings: string[] = [];
+  /** Bytes, by database. */
+  readonly #copied = new Map<string, number>();
   readonly #copy = { begun: 0, ended: 0, bytes: 0 };
   #cut: { readonly from: number; to: number; readonly mended: Promise<void> } | null = null;
 
@@ -131,7 +133,7 @@ export class TrialRun {
       const { steps } = await client.migration(app, id);
       const step = steps.find((one) => one.phase === phase && one.status === 'running');
       const { done = 0, total = 0 } = step?.progress ?? {};
-      if (phase === 'data' && step?.name.startsWith('Copy')) this.#seeCopy(done);
+      if (phase === 'data' && step?.name.startsWith('Copy')) this.#seeCopy(step.progress);
       const isThere = cut?.phase === phase && step?.name.startsWith(cut.step);
       if (isThere && !this.#cut && done >= (cut.copied ?? 0) * Math.max(total, 1)) {
         await this.#cutLine(step?.name ?? '');
@@ -140,12 +142,17 @@ export class TrialRun {
     }
   }
 
-  #seeCopy(done: number): void {
+  #seeCopy(progress: MigrationJson['steps'][number]['progress']): void {
     const copy = this.#copy;
-    if (done === 0 && copy.bytes === 0) copy.begun = Date.now();
-    if (done < copy.bytes) this.#findings.push(`a copy of ${copy.bytes} bytes began anew`);
+    const { done = 0, databases = [] } = progress ?? {};
+    if (copy.bytes === 0) copy.begun = Date.now();
     if (done !== copy.bytes) copy.ended = Date.now();
     copy.bytes = done;
+    for (const { name, done } of databases) {
+      const before = this.#copied.get(name) ?? 0;
+      if (done < before) this.#findings.push(`${name} was copied anew, after ${before} bytes`);
+      this.#copied.set(name, done);
+    }
   }
 
   async #cutLine(step: string): Promise<void> {
