@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Bound, KeyRange, Look, Seen, SeenRange } from '../../../region/model.js';
+import { bytesOf, type Legible, legible, legibly } from '../legible.js';
 import { type Compared, type KeyColumn, kinds } from './compared.js';
 import { historyEnd } from './replication.js';
 import { errorNumber, quoteName, type Session } from './session.js';
@@ -152,19 +153,20 @@ function within(key: readonly KeyColumn[], { after, to }: KeyRange): Condition {
 
 interface Condition {
   readonly sql: string;
-  readonly values: readonly Value[];
+  readonly values: readonly (Legible | Buffer)[];
 }
 
 /** Column by column: of rows that are compared as such, MariaDB does not know where in an index they begin. */
 function beyond(
   [first, ...rest]: readonly KeyColumn[],
-  [value = '', ...values]: readonly Value[],
+  [told = '', ...others]: readonly Legible[],
   comparison: { readonly strictly: '<' | '>'; readonly last: '>' | '<=' },
 ): Condition {
   if (!first) return { sql: 'TRUE', values: [] };
   const [name, given] = [quoteName(first.column), writingOf(first)];
+  const value = 'characters' in first ? bytesOf(told) : told;
   if (rest.length === 0) return { sql: `${name} ${comparison.last} ${given}`, values: [value] };
-  const further = beyond(rest, values, comparison);
+  const further = beyond(rest, others, comparison);
   return {
     sql: `${name} ${comparison.strictly} ${given} OR (${name} = ${given} AND (${further.sql}))`,
     values: [value, value, ...further.values],
@@ -186,26 +188,12 @@ function writingOf(key: KeyColumn): string {
   return key.type === 'CHAR' ? '?' : `CAST(? AS ${key.type})`;
 }
 
-/** A value of a key: a text, or the bytes of one in its own characters. */
-type Value = string | Buffer;
+const bound = z.array(legible);
 
-/** Bytes that are a text in UTF-8 are told as such, for people; others as hexadecimal digits. */
-const bound = z.array(
-  z.union([z.string(), z.object({ text: z.string() }), z.object({ hex: z.string() })]),
-);
-
-function readBound(given: Bound): Value[] {
-  return bound.parse(JSON.parse(given)).map((one) => {
-    if (typeof one === 'string') return one;
-    return 'text' in one ? Buffer.from(one.text) : Buffer.from(one.hex, 'hex');
-  });
+function readBound(given: Bound): Legible[] {
+  return bound.parse(JSON.parse(given));
 }
 
-function writeBound(key: readonly Value[]): Bound {
-  const told: z.infer<typeof bound> = key.map((value) => {
-    if (typeof value === 'string') return value;
-    const text = value.toString();
-    return Buffer.from(text).equals(value) ? { text } : { hex: value.toString('hex') };
-  });
-  return JSON.stringify(told);
+function writeBound(key: readonly (string | Buffer)[]): Bound {
+  return JSON.stringify(key.map((value) => (typeof value === 'string' ? value : legibly(value))));
 }
