@@ -376,6 +376,8 @@ export const part = z.object({
   name: z.string(),
   /** On disk, about. */
   bytes: z.number(),
+  /** Of so many rows or fewer, a look takes as long: it goes through all of the part. One, if not given. */
+  least: z.number().int().min(1).optional(),
 });
 export type Part = z.infer<typeof part>;
 

@@ -88,6 +88,7 @@ it('moves an application with MariaDB while it is written to, and brings it back
   const id = await app.createMigration();
   const moved = await app.runTo(id, 'finalize');
   expect(describeSteps(moved)).toMatch(/mariadb 10\.11.*moves live/);
+  expect(describeSteps(moved)).toMatch(/mariadb 10\.11: [\d,]+ rows, .* compared\./);
   await until(
     async () => {
       const [there, here] = [

@@ -68,6 +68,7 @@ it('moves an app with PostgreSQL and Redis, writes going on, and brings it back'
 
   const id = await app.createMigration();
   const done = await app.runTo(id, 'finalize');
+  expect(describeSteps(done)).toMatch(/redis \S+: [\d,]+ rows, .* compared\./);
   expect(describeSteps(done)).toMatch(/redis \S+ switched at [0-9a-f]{40}:\d+/);
   const there = stage.destination.name;
   expect(await app.variable('CACHE', there)).toBe(await redisOf(app, there));

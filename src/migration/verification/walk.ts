@@ -66,8 +66,8 @@ async function walkPart(
   from: PartProgress,
   save: (progress: PartProgress) => Promise<void>,
 ): Promise<void> {
-  const { id } = from.part;
-  let most = rows.first;
+  const { id, least = 1 } = from.part;
+  let most = Math.max(least, rows.first);
   for (let progress = from; !progress.isDone; ) {
     const looked = new LookedAt(pair);
     const { after } = progress;
@@ -86,7 +86,9 @@ async function walkPart(
         bytes: progress.bytes + (seen?.bytes ?? 0),
         findings,
       };
-      if (seen && seen.rows > 0) most = nextMost(most, seen.bytes / seen.rows, looked.took);
+      if (seen && seen.rows > 0) {
+        most = Math.max(least, nextMost(most, seen.bytes / seen.rows, looked.took));
+      }
       await save(progress);
     } catch (error) {
       if (!(error instanceof Refusal && error.kind === 'too-large') || most === 1) throw error;

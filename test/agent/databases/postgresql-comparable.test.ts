@@ -1,24 +1,10 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type PartProgress, walk } from '../../../src/migration/verification/walk.js';
 import { findBinaries } from '../../../src/postgresql/binaries.js';
+import { compared, differences } from './compared-pair.js';
 import { PostgresqlPair } from './postgresql-pair.js';
 
 const majors = await findBinaries();
-
-/** Compares all of a pair. @returns what was found of each part, by its name without the app's database */
-async function compared(pair: PostgresqlPair): Promise<Map<string, PartProgress>> {
-  const found = new Map<string, PartProgress>();
-  await walk(pair, new Map(), async (progress) => {
-    found.set(progress.part.name.replace(`${pair.database}: `, ''), progress);
-  });
-  return found;
-}
-
-const differences = (found: ReadonlyMap<string, PartProgress>) =>
-  [...found].flatMap(([name, { findings }]) =>
-    findings.filter(({ kind }) => kind === 'different').map((one) => ({ name, ...one })),
-  );
 
 /** Tables with every kind of key, and what else a database may hold. */
 const schema = `
@@ -59,7 +45,7 @@ describe.each(majors)('a PostgreSQL $major and its follower', (binaries) => {
   afterAll(() => pair.remove());
 
   it('are the same, whatever the tables are', async () => {
-    const found = await compared(pair);
+    const found = await compared(pair, `${pair.database}: `);
     expect(differences(found)).toEqual([]);
     const rows = Object.fromEntries([...found].map(([name, one]) => [name, one.rows]));
     expect(rows).toMatchObject({
@@ -101,7 +87,7 @@ describe.each(majors)('a PostgreSQL $major and its follower', (binaries) => {
         for (const statement of statements) await client.query(statement);
       }
     });
-    const found = await compared(pair);
+    const found = await compared(pair, `${pair.database}: `);
     expect(differences(found)).toEqual([]);
     writing.abort();
     for (const count of await Promise.all(counts)) expect(count).toBeGreaterThan(10);
@@ -124,7 +110,7 @@ describe.each(majors)('a PostgreSQL $major and its follower', (binaries) => {
       BEGIN RAISE 'a superuser runs code of the app'; END $$;
       ALTER DATABASE ${pair.database} SET search_path = own, pg_catalog, public`);
     expect(await pair.inspect()).toMatchObject({ obstacles: [] });
-    const found = await compared(pair);
+    const found = await compared(pair, `${pair.database}: `);
     expect(found.get('public.trap')).toMatchObject({ rows: 1, findings: [] });
   });
 
@@ -142,7 +128,7 @@ describe.each(majors)('a PostgreSQL $major and its follower', (binaries) => {
       changes.push({ file: String(rows[0].file), from, to });
     }
     await pair.damage(changes);
-    const found = await compared(pair);
+    const found = await compared(pair, `${pair.database}: `);
     const named = differences(found).sort((a, b) => (a.name < b.name ? -1 : 1));
     const rowOf = async (sql: string) => JSON.stringify((await app.query(sql)).rows[0].bound);
     const text = await rowOf(

@@ -11,6 +11,7 @@ import type { ProcessIdentity } from '../../../shared/processes.js';
 import { until } from '../../../shared/until.js';
 import { Copying } from '../copying.js';
 import type { Database } from '../product.js';
+import { ComparableServer } from './comparable.js';
 import { copyServer, NotAdmitted } from './copy.js';
 import { CopyDoor } from './copy-door.js';
 import { createGrant, ensureLogin } from './grants.js';
@@ -60,6 +61,7 @@ export interface DatabaseHost {
 
 /** One MariaDB server for one app: a primary, or a follower that replays the history of another. */
 export class MariadbDatabase implements Database {
+  readonly comparable: ComparableServer;
   readonly #folder: string;
   readonly #server: MariadbServer;
   readonly #door: CopyDoor;
@@ -78,6 +80,7 @@ export class MariadbDatabase implements Database {
     this.#address = host.address;
     this.#logger = host.logger.child({ database: found.id });
     this.#server = new MariadbServer(folder, host.programs, host.address);
+    this.comparable = new ComparableServer(this.#server, () => this.#record.password);
     this.#door = new CopyDoor(this.#server, this.#logger);
   }
 

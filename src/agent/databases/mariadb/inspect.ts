@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { superuser } from './names.js';
+import { superuser, system } from './names.js';
 import type { Session } from './session.js';
 
 interface Found {
@@ -11,8 +11,6 @@ interface Found {
 
 /** Engines whose tables `mariadb-backup` copies as files. */
 const copied = ['InnoDB', 'Aria', 'MyISAM', 'MRG_MyISAM', 'CSV', 'ARCHIVE'];
-/** The schemas that every server has. */
-const system = ['mysql', 'sys', 'information_schema', 'performance_schema'];
 /** Who has one of these can write to a database that refuses writes, or past its history. */
 const mighty = ['SUPER', 'READ_ONLY ADMIN', 'READ ONLY ADMIN', 'BINLOG ADMIN', 'CONNECTION ADMIN'];
 

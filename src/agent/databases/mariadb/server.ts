@@ -10,10 +10,10 @@ import { isAlive, type ProcessIdentity } from '../../../shared/processes.js';
 import { Service } from '../../../shared/service.js';
 import { until } from '../../../shared/until.js';
 import { backupSettings, files, settingsFile, startStatements } from './configuration.js';
-import { superuser } from './names.js';
+import { reader, superuser } from './names.js';
 import type { Programs } from './programs.js';
 import type { DatabaseRecord } from './record.js';
-import { type Session, withSession } from './session.js';
+import { type Login, type Session, withSession } from './session.js';
 
 /** How long a server may take to start, or to end: recovery takes its time. In milliseconds. */
 const patience = 300_000;
@@ -94,26 +94,26 @@ export class MariadbServer extends Service {
     await this.end('SIGTERM', patience, signal);
   }
 
-  /**
-   * Lends a superuser's session. What it does is not part of the history, unless it says so.
-   * The socket is named by a descriptor of its folder: its path must be short.
-   */
+  /** Lends a superuser's session. What it does is not part of the history, unless it says so. */
   async asSuperuser<T>(
     password: string,
     use: (session: Session) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
-    const folder = await open(this.data, 'r');
-    try {
-      const place = { socketPath: `/proc/self/fd/${folder.fd}/${files.socket}` };
-      const unseen = async (session: Session) => {
-        await session.run('SET SESSION sql_log_bin = 0');
-        return use(session);
-      };
-      return await withSession(place, { user: superuser, password }, unseen, signal);
-    } finally {
-      await folder.close();
-    }
+    const unseen = async (session: Session) => {
+      await session.run('SET SESSION sql_log_bin = 0');
+      return use(session);
+    };
+    return this.#as({ user: superuser, password }, unseen, signal);
+  }
+
+  /** Lends a session that can read the app's rows: whatever these turn out to be, it has no power to lend. */
+  async asReader<T>(
+    password: string,
+    use: (session: Session) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    return this.#as({ user: reader, password }, use, signal);
   }
 
   /** Streams a copy of the running server, for {@link unpacking}, while it goes on. Nothing is kept here. */
@@ -157,6 +157,21 @@ export class MariadbServer extends Service {
   /** What to throw when a program of it failed. */
   async failed(program: string, code: number | null): Promise<Error> {
     return new Error(`${program} ended with ${code}. ${await this.lastLogLines()}`);
+  }
+
+  /** The socket is named by a descriptor of its folder: its path must be short. */
+  async #as<T>(
+    login: Login,
+    use: (session: Session) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const folder = await open(this.data, 'r');
+    try {
+      const place = { socketPath: `/proc/self/fd/${folder.fd}/${files.socket}` };
+      return await withSession(place, login, use, signal);
+    } finally {
+      await folder.close();
+    }
   }
 
   async #launch(): Promise<ProcessIdentity> {

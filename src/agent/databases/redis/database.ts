@@ -13,6 +13,7 @@ import { createCertificate } from '../../../shared/self-signed.js';
 import { until } from '../../../shared/until.js';
 import { watchForCutOff } from '../cut-off.js';
 import type { Database } from '../product.js';
+import { ComparableRedis } from './comparable.js';
 import { conform } from './conform.js';
 import { Door } from './door.js';
 import { type Info, isDurable } from './info.js';
@@ -57,6 +58,7 @@ export interface DatabaseHost {
 
 /** One Redis for one app: a primary, or a follower of another. */
 export class RedisDatabase implements Database {
+  readonly comparable: ComparableRedis;
   readonly #folder: string;
   readonly #server: RedisServer;
   readonly #host: DatabaseHost;
@@ -74,6 +76,7 @@ export class RedisDatabase implements Database {
     this.#host = host;
     this.#server = new RedisServer(folder);
     this.#logger = host.logger.child({ database: found.id });
+    this.comparable = new ComparableRedis((use, how) => this.#session(use, how));
   }
 
   get id(): string {

@@ -39,6 +39,8 @@ const info = z.object({
   /** It keeps its history for followers. What began to do so since it was started has a new one. */
   repl_backlog_active: flag,
   modules: z.array(z.string()),
+  /** The numbered databases that are not empty. */
+  databases: z.array(z.object({ number: count, keys: count })),
 });
 export type Info = z.infer<typeof info>;
 
@@ -46,13 +48,16 @@ export type Info = z.infer<typeof info>;
 export function readInfo(text: string): Info {
   const fields: Record<string, unknown> = {};
   const modules: string[] = [];
+  const databases: Record<string, string>[] = [];
   for (const line of text.split('\r\n')) {
     const [, key, value] = /^(\w+):(.*)$/.exec(line) ?? [];
     if (key === undefined || value === undefined) continue;
-    if (key === 'module') modules.push(/name=([^,]*)/.exec(value)?.[1] ?? value);
+    const database = /^db(?<number>\d+):keys=(?<keys>\d+)/.exec(line)?.groups;
+    if (database) databases.push(database);
+    else if (key === 'module') modules.push(/name=([^,]*)/.exec(value)?.[1] ?? value);
     else fields[key] = value;
   }
-  return info.parse({ ...fields, modules });
+  return info.parse({ ...fields, modules, databases });
 }
 
 /** Whether it could come back from its disk with all that it has now. */

@@ -1,6 +1,6 @@
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createClient } from '@redis/client';
+import { createClient, RESP_TYPES } from '@redis/client';
 import { z } from 'zod';
 import { serviceAccount } from '../../../shared/account.js';
 import { exists } from '../../../shared/exists.js';
@@ -33,6 +33,8 @@ export interface Session {
   /** The answer to a command that is answered with a list of words. */
   list(...command: readonly string[]): Promise<string[]>;
   info(): Promise<Info>;
+  /** The answer to any command, texts as bytes. What is asked before the answer comes travels with it. */
+  ask(...command: readonly (string | Buffer)[]): Promise<unknown>;
 }
 
 /** One Redis in a folder of its own. */
@@ -100,6 +102,8 @@ export class RedisServer extends Service {
     const session: Session = {
       tell: async (...command) => void (await send(command)),
       list: async (...command) => words.parse(await send(command)),
+      ask: (...command) =>
+        client.sendCommand(command, { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }),
       info: async () => readInfo(z.string().parse(await send(['INFO']))),
     };
     try {

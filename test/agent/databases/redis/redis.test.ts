@@ -17,6 +17,7 @@ import { readJsonFile, writeJsonFile } from '../../../../src/shared/json-file.js
 import { isAlive, type ProcessIdentity, signalProcess } from '../../../../src/shared/processes.js';
 import { createCertificate } from '../../../../src/shared/self-signed.js';
 import { until } from '../../../../src/shared/until.js';
+import { ComparedPair, compared, differences } from '../compared-pair.js';
 import { afterwards, cleanUp, kill, logger, streaming, TestDatabases } from '../test-databases.js';
 import { type Client, clientOf, contentsOf, fill, lostOf, Writer } from './contents.js';
 
@@ -111,6 +112,75 @@ describe.each(programs)('Redis $version', ({ version }) => {
     await here.databases.waitFor({ database: old, position: now, timeout: 60_000 });
     expect(await contentsOf(urlOf(here, old))).toEqual(await contentsOf(urlOf(there, twin)));
     expect((await ask(here, old)).master_replid2).toBe(position.split(':')[0]);
+  });
+});
+
+describe.each(programs)('Redis $version and its follower', ({ version }) => {
+  it('are the same while written to, and differ where the follower was changed behind its back', async () => {
+    const { here, there, old, twin, app } = await followed(version, async (client) => {
+      await fill(client);
+      for (let number = 0; number < 400; number += 1) void client.set(`key-${number}`, number);
+      await client.set('', 'of no name');
+    });
+    await streaming(there, twin);
+    const pair = new ComparedPair([here, old], [there, twin]);
+    let writes = 0;
+    const write = async () => writes < 20 && app.rPush('list', `write ${++writes}`);
+    const whileWrittenTo = {
+      ...pair,
+      contents: () => pair.contents(),
+      primary: {
+        ...pair.primary,
+        async digest(...given: Parameters<typeof pair.primary.digest>) {
+          await write();
+          const seen = await pair.primary.digest(...given);
+          await write();
+          return seen;
+        },
+      },
+    };
+    const found = await compared(whileWrittenTo, '');
+    expect(differences(found)).toEqual([]);
+    expect([...found.keys()]).toEqual(['database 0', 'database 15', 'database 3', 'functions']);
+    expect(found.get('functions')).toMatchObject({ rows: 1, isDone: true });
+    expect(found.get('database 0')?.rows).toBe(418);
+    expect(writes).toBe(20);
+
+    const { adminPassword } = await recordOf(there, twin);
+    await new RedisServer(join(there.dir, twin)).session(adminPassword, async ({ tell, ask }) => {
+      await tell('CONFIG', 'SET', 'replica-read-only', 'no');
+      await tell('SET', 'key-123', 'another');
+      await tell('SETRANGE', 'large', '2500000', 'y');
+      await tell('LSET', 'long-list', '1500', 'another');
+      await tell('SREM', 'set', 'member-77');
+      await tell('HSET', 'long-hash', 'member-5', '');
+      await tell('ZADD', 'long-ranks', '4.5', 'member-4');
+      await tell('XGROUP', 'SETID', 'stream', 'watchers', '0');
+      await tell('PEXPIRE', 'ends', '1000000');
+      await ask('SET', Buffer.from([0, 255, 10, 13]), '');
+      await tell('SELECT', '3');
+      await tell('DEL', 'string');
+      await tell('SET', 'added', '');
+    });
+
+    const wrong = differences(await compared(pair, ''));
+
+    const named = wrong.map(
+      ({ name, range, primary, follower }) => `${name} ${range.to} ${primary} ${follower}`,
+    );
+    expect(named.sort()).toEqual([
+      'database 0 "ends" 1 1',
+      'database 0 "key-123" 1 1',
+      'database 0 "large" 1 1',
+      'database 0 "long-hash" 1 1',
+      'database 0 "long-list" 1 1',
+      'database 0 "long-ranks" 1 1',
+      'database 0 "set" 1 1',
+      'database 0 "stream" 1 1',
+      'database 0 {"hex":"00ff0a0d"} 1 1',
+      'database 3 "added" 0 1',
+      'database 3 null 1 0',
+    ]);
   });
 });
 

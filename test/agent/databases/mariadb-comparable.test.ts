@@ -1,0 +1,172 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import mysql from 'mysql2/promise';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Mariadb } from '../../../src/agent/databases/mariadb/mariadb.js';
+import { findMariadb } from '../../../src/agent/databases/mariadb/programs.js';
+import { record, recordFile } from '../../../src/agent/databases/mariadb/record.js';
+import { ComparedPair, compared, differences } from './compared-pair.js';
+import { makeEverything } from './mariadb/everything.js';
+import { afterwards, cleanUp, logger, streaming, TestDatabases } from './test-databases.js';
+
+const programs = await findMariadb();
+const version = programs?.series ?? '';
+
+/** Tables with every kind of key, and values that read alike but are not the same. */
+const schema = `
+  CREATE TABLE by_int (id int PRIMARY KEY, note text, doubled int AS (id * 2) STORED, who varchar(100) AS (current_user()) VIRTUAL);
+  INSERT INTO by_int (id, note) SELECT CAST(seq AS int) - 1000, concat('int note ', seq) FROM seq_1_to_2000;
+  CREATE TABLE by_text (name varchar(50) CHARACTER SET latin1 COLLATE latin1_german2_ci PRIMARY KEY, note text);
+  INSERT INTO by_text SELECT concat(char(64 + seq % 60 USING utf8mb4), 'é', seq), seq FROM seq_1_to_1500;
+  CREATE TABLE by_bytes (id binary(16) PRIMARY KEY, note text);
+  INSERT INTO by_bytes SELECT unhex(md5(seq)), seq FROM seq_1_to_1500;
+  CREATE TABLE by_several (feeling enum('sad', 'ok', 'happy'), name varchar(20) COLLATE utf8mb4_unicode_ci, at timestamp(3), size float, ids bigint unsigned,
+    PRIMARY KEY (feeling, name, at, size, ids));
+  INSERT INTO by_several SELECT 1 + seq % 3, concat('ß', seq % 7), '2026-01-01' + INTERVAL seq % 11 SECOND, seq / 7, 18446744073709551615 - seq FROM seq_1_to_1500;
+  CREATE TABLE by_uuid (id uuid NOT NULL, part decimal(10, 3) NOT NULL, at datetime NOT NULL, UNIQUE (id, part, at));
+  INSERT INTO by_uuid SELECT uuid(), seq / 3, '0000-00-00' FROM seq_1_to_1500;
+  CREATE TABLE keyless (a varchar(20), b varchar(20));
+  INSERT INTO keyless VALUES ('the same', NULL), ('the same', NULL), ('', 'x'), ('x', ''), (NULL, 'x');
+  CREATE TABLE types (id int PRIMARY KEY, f float, d double, bits bit(12), members set('a', 'b'), y year, zero date, t time(6), g geometry, address inet6, j json, big longblob);
+  INSERT INTO types VALUES (1, 1e30 / 3, 1e-300 / 7, b'101', 'a,b', 2026, '0000-00-00', '-12:00:00.000001', point(1, 2), '::1', '{"a": 1}', repeat('0123456789abcdef', 70000)),
+    (2, 0.1, 0.1, 0, '', 0, NULL, NULL, NULL, NULL, NULL, '');
+  CREATE TABLE \`we.ird \`\`name\`\`\` (\`a\`\`b\` int PRIMARY KEY, \`key\` text);
+  INSERT INTO \`we.ird \`\`name\`\`\` VALUES (1, 'x');`;
+
+describe.skipIf(!programs)('a MariaDB and its follower', () => {
+  let pair: ComparedPair;
+  let app: mysql.Connection;
+  /** A superuser of the follower, whose changes are not part of any history. */
+  let behind: mysql.Connection;
+  let prefix: string;
+
+  beforeAll(async () => {
+    const product = new Mariadb({ programs, address: '127.0.0.1', logger });
+    const here = await TestDatabases.create(product);
+    const there = await TestDatabases.create(product);
+    const old = await here.provision(version);
+    const twin = await there.provision(version, 'empty');
+    const administer = async ({ dir }: TestDatabases, database: string) => {
+      const folder = join(dir, database);
+      const { password } = record.parse(JSON.parse(await readFile(recordFile(folder), 'utf8')));
+      const client = await mysql.createConnection({
+        ...{ user: 'godwit', password, socketPath: join(folder, 'data', 'mariadb.sock') },
+        ...{ database: 'mysql', multipleStatements: true },
+      });
+      afterwards(async () => client.destroy());
+      return client;
+    };
+    const uri = here.databases.variables(old)['DATABASE_URL'] ?? '';
+    const name = new URL(uri).pathname.slice(1);
+    prefix = `${name}.`;
+    await makeEverything(await administer(here, old), name);
+    app = await mysql.createConnection({ uri, multipleStatements: true });
+    afterwards(async () => app.destroy());
+    await app.query(`SET sql_mode = ''; ${schema}`);
+    const endpoint = await here.databases.grantFollow({ database: old, follower: randomUUID() });
+    await there.databases.follow({ database: twin, endpoint });
+    await streaming(there, twin);
+    behind = await administer(there, twin);
+    await behind.query(`SET sql_log_bin = 0; USE ${name}`);
+    pair = new ComparedPair([here, old], [there, twin]);
+  });
+  afterAll(cleanUp);
+
+  it('are the same, whatever the tables are, and while they are written to', async () => {
+    const writing = new AbortController();
+    const writers = [
+      `UPDATE by_int SET note = rand() WHERE id = floor(rand() * 100)`,
+      `UPDATE history SET v = v + 1`,
+      `DELETE FROM by_text ORDER BY name LIMIT 1`,
+      `INSERT INTO by_bytes VALUES (random_bytes(16), 'new')`,
+      `SELECT NEXT VALUE FOR tickets`,
+    ];
+    const counts = (async () => {
+      for (let done = 0; ; done += 1) {
+        if (writing.signal.aborted) return done;
+        for (const statement of writers) await app.query(statement);
+      }
+    })();
+    const found = await compared(pair, prefix);
+    writing.abort();
+    expect(await counts).toBeGreaterThan(10);
+    expect(differences(found)).toEqual([]);
+    const rows = Object.fromEntries([...found].map(([name, one]) => [name, one.rows]));
+    expect(rows).toMatchObject({
+      by_int: 2_000,
+      by_several: 1_500,
+      by_uuid: 1_500,
+      keyless: 5,
+      types: 2,
+      'we.ird `name`': 1,
+      tickets: 1,
+      parts: 50,
+      old: 100,
+      loose: 3,
+    });
+    expect(rows['history']).toBeGreaterThan(3);
+    expect(found.has('wild')).toBe(false);
+  });
+
+  it('differ where the follower was changed behind its back, which is named to the row', async () => {
+    await behind.query(`
+      UPDATE by_int SET note = 'another' WHERE id = 700;
+      UPDATE by_text SET note = '' WHERE name = 'Zé1226';
+      DELETE FROM by_bytes WHERE id = unhex(md5(77));
+      DELETE FROM by_several WHERE ids = 18446744073709550616;
+      INSERT INTO by_uuid VALUES ('00000000-0000-0000-0000-000000000000', 1, '2026-01-01');
+      UPDATE keyless SET a = NULL, b = 'x' WHERE a = '';
+      UPDATE types SET f = 0.10000001 WHERE id = 2;
+      UPDATE types SET big = concat(left(big, 1000000), '?', substr(big, 1000002)) WHERE id = 1`);
+    const found = await compared(pair, prefix);
+    const one = { kind: 'different', primary: 1, follower: 1 };
+    const range = (to: unknown) => ({ range: { to: JSON.stringify(to) } });
+    expect(differences(found)).toMatchObject([
+      {
+        name: 'by_bytes',
+        ...{ ...one, follower: 0 },
+        ...range([{ hex: '28dd2c7955ce926456240b2ff0100bde' }]),
+      },
+      { name: 'by_int', ...one, range: { after: '["699"]', to: '["700"]' } },
+      {
+        name: 'by_several',
+        ...{ ...one, follower: 0 },
+        ...range([
+          ...['1', 'ß5', '2026-01-01 00:00:09.000'],
+          ...['142.7142791748047', '18446744073709550616'],
+        ]),
+      },
+      { name: 'by_text', ...one, ...range([{ hex: '5ae931323236' }]) },
+      { name: 'by_uuid', ...one, primary: 0 },
+      {
+        name: 'keyless',
+        kind: 'different',
+        primary: 5,
+        follower: 5,
+        range: { after: null, to: null },
+      },
+      { name: 'types', ...one, range: { after: null, to: '["1"]' } },
+      { name: 'types', ...one, range: { after: '["1"]', to: null } },
+    ]);
+  });
+
+  it('are read by somebody who may do nothing else', async () => {
+    await app.query(`
+      CREATE FUNCTION own_code() RETURNS int SQL SECURITY INVOKER RETURN 1;
+      CREATE TABLE trap (id int PRIMARY KEY)`);
+    const { primary } = await pair.contents();
+    const trap = primary.parts.find(({ name }) => name === `${prefix}trap`)?.id ?? '';
+    const look = { after: null, to: null, most: null };
+    expect(await pair.primary.digest(trap, [look])).toMatchObject({ ranges: [{ rows: 0 }] });
+    await app.query(
+      `DROP TABLE trap; CREATE SQL SECURITY INVOKER VIEW trap AS SELECT own_code() AS id`,
+    );
+    expect(await pair.primary.digest(trap, [look])).toBeNull();
+    const [grants] = await behind.query<mysql.RowDataPacket[]>(
+      `SHOW GRANTS FOR godwit_reader@localhost`,
+    );
+    const rights = grants.flatMap(Object.values).map((grant) => String(grant).split(' ON ')[0]);
+    expect(new Set(rights)).toEqual(new Set(['GRANT USAGE', 'GRANT SELECT']));
+  });
+});
