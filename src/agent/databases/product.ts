@@ -8,6 +8,17 @@ import type {
   Position,
   Seen,
 } from '../../region/model.js';
+import type { Logger } from '../../shared/logging.js';
+import type { Rate } from '../../shared/pace.js';
+
+/** What the databases of a host have of it. */
+export interface Place {
+  /** Address of the host, for followers in other regions. */
+  readonly address: string;
+  /** How fast each of them may be copied; as fast as can be, if not given. */
+  readonly copyRate?: Rate;
+  readonly logger: Logger;
+}
 
 /** What a new database should be. */
 export interface Provision {

@@ -16,6 +16,7 @@ interface Options {
   readonly drainSeconds: number;
   readonly holdRequests: number;
   readonly holdBytes: number;
+  readonly copyRate?: number;
 }
 
 export const region = new Command('region')
@@ -50,6 +51,11 @@ export const region = new Command('region')
     countUpTo(Number.MAX_SAFE_INTEGER),
     64 * 1_024 * 1_024,
   )
+  .option(
+    '--copy-rate <bytes>',
+    'a second at which a database of the region may be copied; any by default',
+    countUpTo(Number.MAX_SAFE_INTEGER, 64 * 1_024),
+  )
   .action(async (options: Options) => {
     const ended = untilToldToEnd();
     const { startAgent } = await import('../../agent/agent.js');
@@ -60,6 +66,7 @@ export const region = new Command('region')
       ...options,
       token,
       postgresql: options.postgresql?.split(',') ?? null,
+      copyRate: options.copyRate ?? null,
       hold: {
         requests: options.holdRequests,
         bytes: options.holdBytes,

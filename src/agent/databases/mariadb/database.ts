@@ -10,7 +10,7 @@ import type { Logger } from '../../../shared/logging.js';
 import type { ProcessIdentity } from '../../../shared/processes.js';
 import { until } from '../../../shared/until.js';
 import { Copying } from '../copying.js';
-import type { Database } from '../product.js';
+import type { Database, Place } from '../product.js';
 import { copyServer, NotAdmitted } from './copy.js';
 import { CopyDoor } from './copy-door.js';
 import { createGrant, ensureLogin } from './grants.js';
@@ -51,11 +51,8 @@ const mostHistory = 16 * 1024 ** 3;
 const historyRounds = 60_000;
 
 /** What a database runs with on its host. */
-export interface DatabaseHost {
+export interface DatabaseHost extends Place {
   readonly programs: Programs;
-  /** Address of the host, for followers in other regions. */
-  readonly address: string;
-  readonly logger: Logger;
 }
 
 /** One MariaDB server for one app: a primary, or a follower that replays the history of another. */
@@ -78,7 +75,7 @@ export class MariadbDatabase implements Database {
     this.#address = host.address;
     this.#logger = host.logger.child({ database: found.id });
     this.#server = new MariadbServer(folder, host.programs, host.address);
-    this.#door = new CopyDoor(this.#server, this.#logger);
+    this.#door = new CopyDoor(this.#server, { ...host, logger: this.#logger });
   }
 
   get id(): string {
@@ -337,7 +334,7 @@ export class MariadbDatabase implements Database {
     if (this.#door.isOpen) return;
     const port = await keptOrNew(copyPort);
     if (port !== copyPort) await this.#write({ copyPort: port });
-    await this.#door.open(this.#address, () => this.#record);
+    await this.#door.open(() => this.#record);
   }
 
   /** Whether it has within a moment replayed what its primary has now. */

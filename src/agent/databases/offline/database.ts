@@ -9,7 +9,7 @@ import { writeJsonFile } from '../../../shared/json-file.js';
 import type { Logger } from '../../../shared/logging.js';
 import { until } from '../../../shared/until.js';
 import { Copying } from '../copying.js';
-import type { Database } from '../product.js';
+import type { Database, Place } from '../product.js';
 import { Door } from './door.js';
 import { fetchPart } from './fetch.js';
 import { listFolder, sizeOf } from './listing.js';
@@ -22,7 +22,7 @@ import {
 import type { OfflineServer } from './server.js';
 
 /** What an offline database is of, and what it runs with on its host. */
-export interface OfflineHost {
+export interface OfflineHost extends Place {
   /** Name of the product. */
   readonly product: string;
   readonly server: OfflineServer;
@@ -30,9 +30,6 @@ export interface OfflineHost {
   readonly recordFile: string;
   /** The variables by which an app finds it. */
   variables(port: number, login: Login): Record<string, string>;
-  /** Address of the host, for followers in other regions. */
-  readonly address: string;
-  readonly logger: Logger;
 }
 
 /**
@@ -59,7 +56,7 @@ export class OfflineDatabase implements Database {
     this.#logger = host.logger.child({ database: found.id });
     const { certificate, privateKey } = found;
     this.#door = new Door({
-      host: host.address,
+      ...host,
       certificate: { certificate, privateKey },
       folder,
       lasts: host.server.lasts,

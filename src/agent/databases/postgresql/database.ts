@@ -70,6 +70,7 @@ export class PostgresqlDatabase implements Database {
     }
     if (this.#copying?.isUnderWay) return; // whole by now, and started by who copied
     await this.#server.run();
+    await this.#server.tellCopyRate();
   }
 
   get isBeingRemoved(): boolean {

@@ -11,7 +11,7 @@ import type { Logger } from '../../../shared/logging.js';
 import { isAlive, type ProcessIdentity } from '../../../shared/processes.js';
 import { createCertificate } from '../../../shared/self-signed.js';
 import { until } from '../../../shared/until.js';
-import type { Database } from '../product.js';
+import type { Database, Place } from '../product.js';
 import { conform } from './conform.js';
 import { Door } from './door.js';
 import { type Info, isDurable } from './info.js';
@@ -46,12 +46,9 @@ const followersPatience = 5_000;
 const logPatience = 60_000;
 
 /** What a database runs with on its host. */
-export interface DatabaseHost {
+export interface DatabaseHost extends Place {
   /** The server of the database's version. @throws Refusal when the host has none */
   readonly program: () => string;
-  /** Address of the host, for followers in other regions. */
-  readonly address: string;
-  readonly logger: Logger;
 }
 
 /** One Redis for one app: a primary, or a follower of another. */
@@ -424,6 +421,7 @@ export class RedisDatabase implements Database {
         certificate,
         privateKey,
         to: port,
+        copyRate: this.#host.copyRate,
       },
       admitted: grants.map((grant) => grant.certificate),
     });

@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 import { createServer, type Server } from 'node:tls';
+import { atPace, Pace, type Rate } from '../../../shared/pace.js';
+import { CopyStream } from './copy-stream.js';
 
 /** What those hear who are not let in, an error of Redis' protocol (RESP). */
 export const notAdmitted = '-DENIED This follower has no permission.\r\n';
@@ -17,6 +19,8 @@ export interface DoorOptions {
   readonly admitted: readonly string[];
   /** The port of the loopback interface that it leads to. */
   readonly to: number;
+  /** How fast what is in the server may be copied. */
+  readonly copyRate: Rate | undefined;
 }
 
 /**
@@ -28,7 +32,7 @@ export class Door {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
-  private constructor({ certificate, privateKey, admitted, to }: DoorOptions) {
+  private constructor({ certificate, privateKey, admitted, to, copyRate }: DoorOptions) {
     this.#server = createServer({
       cert: certificate,
       key: privateKey,
@@ -47,7 +51,9 @@ export class Door {
       const inside = connect(to, '127.0.0.1');
       for (const socket of [outside, inside]) socket.setNoDelay(true).setKeepAlive(true, 10_000);
       // One side's end is the other's; a follower that lost its primary comes again.
-      pipeline(outside, inside, outside, () => undefined);
+      const stream = new CopyStream();
+      const paced = atPace(new Pace(copyRate), (piece) => stream.isCopy(piece));
+      pipeline(outside, inside, paced, outside, () => undefined);
     });
   }
 
