@@ -51,6 +51,8 @@ export interface AgentOptions {
   /** For how long a freeze waits for what was begun before, in milliseconds; a minute if not given. */
   readonly freezePatience?: number;
   readonly hold?: HoldLimits;
+  /** Where connections of this host to other regions come from; `host`, if not given. */
+  readonly origins?: readonly string[] | undefined;
   /** Bytes a second at which each database may be copied from here at most; null, or not given, for any. */
   readonly copyRate?: number | null;
   readonly logger: Logger;
@@ -164,6 +166,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     edgeHttps: edge.secureAddress,
     offers: await databases.offers(),
     stacks,
+    origins: [...(options.origins ?? [host])],
     memory: totalmem(),
   });
   const probes = new Probes({ dir, host, describe });

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { countUpTo } from '../read-count.js';
+import { readOrigins } from '../read-origins.js';
 import { readPort } from '../read-port.js';
 import { untilToldToEnd } from '../until-told.js';
 
@@ -17,6 +18,7 @@ interface Options {
   readonly holdRequests: number;
   readonly holdBytes: number;
   readonly copyRate?: number;
+  readonly origins?: readonly string[];
 }
 
 export const region = new Command('region')
@@ -27,6 +29,11 @@ export const region = new Command('region')
     '--host <address>',
     'of this host, by which the control plane and other regions reach it',
     '127.0.0.1',
+  )
+  .option(
+    '--origins <addresses>',
+    'or networks from which it connects to other regions, with commas between; that of --host by default',
+    readOrigins,
   )
   .option('--port <port>', 'for the control plane', readPort, 4100)
   .option('--edge-port <port>', 'for clients of the applications', readPort, 8080)

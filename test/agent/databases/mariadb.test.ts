@@ -34,7 +34,7 @@ import {
 import { createCertificate } from '../../../src/shared/self-signed.js';
 import { until } from '../../../src/shared/until.js';
 import { changeEverything, everything, makeEverything } from './mariadb/everything.js';
-import { LimitedCopy } from './test-databases.js';
+import { admittedFromHere, LimitedCopy } from './test-databases.js';
 
 const found = await findMariadb();
 if (!found)
@@ -468,12 +468,12 @@ describe('a MariaDB database', () => {
     expect((await stat(join(there.dir, twin, 'data'))).ino).toBe(copy.ino);
   });
 
-  it('is copied no faster than its region wants, as long as it wants that', async () => {
+  it('is copied by whom it was promised to, from where that one is, and no faster than its region wants', async () => {
     const limit = new LimitedCopy();
     const here = await TestRegion.create(0o700, limit.now);
     const there = await TestRegion.create();
     const [old, twin] = [await here.provision(), await there.provision('empty')];
-    const endpoint = await here.databases.grantFollow({ database: old, follower: randomUUID() });
+    const endpoint = await admittedFromHere(here, old, there, twin);
     await limit.follow(there, twin, endpoint);
     await streaming(there, twin);
   });

@@ -11,6 +11,7 @@ import type { Rate } from '../../../src/shared/pace.js';
 import { identify, type ProcessIdentity, signalProcess } from '../../../src/shared/processes.js';
 import { until } from '../../../src/shared/until.js';
 import {
+  admittedFromHere,
   afterwards,
   cleanUp,
   kill,
@@ -153,12 +154,12 @@ describe('a database', () => {
     await (await connect(here, database)).query('SELECT 1');
   });
 
-  it('is copied no faster than its region wants, as long as it wants that', async () => {
+  it('is copied by whom it was promised to, from where that one is, and no faster than its region wants', async () => {
     const limit = new LimitedCopy();
     const [here, there] = [await create({ copyRate: limit.now }), await create()];
     const old = await here.provision(newest);
     const twin = await there.provision(newest, 'empty');
-    const endpoint = await here.databases.grantFollow({ database: old, follower: randomUUID() });
+    const endpoint = await admittedFromHere(here, old, there, twin);
     await limit.follow(there, twin, endpoint);
     await streaming(there, twin);
   });

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import { Databases } from '../../../src/agent/databases/databases.js';
 import type { Product } from '../../../src/agent/databases/product.js';
 import { newId } from '../../../src/shared/ids.js';
@@ -112,3 +114,23 @@ export class LimitedCopy {
 
 /** What is on its way between where it is counted and where it is limited, in bytes. */
 const pieces = 512 * 1024;
+
+/**
+ * Lets a follower in that comes from elsewhere than it says, which it is not, and then from there.
+ * @returns what it is to follow
+ */
+export async function admittedFromHere(
+  { databases: primaries }: Pick<TestDatabases, 'databases'>,
+  primary: string,
+  { databases: followers }: Pick<TestDatabases, 'databases'>,
+  database: string,
+): Promise<Record<string, unknown>> {
+  const grant = { database: primary, follower: randomUUID() };
+  const elsewhere = await primaries.grantFollow({ ...grant, from: ['127.0.0.2'] });
+  await followers.follow({ database, endpoint: elsewhere });
+  const failed = async () => (await followers.following({ database })).stage === 'failed';
+  await until(failed, { timeout: 30_000, what: 'the follower to be refused' });
+  const endpoint = await primaries.grantFollow({ ...grant, from: ['127.0.0.0/31'] });
+  expect(endpoint).toEqual(elsewhere);
+  return endpoint;
+}

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { pipeline } from 'node:stream/promises';
 import { atPace, Pace } from '../../../shared/pace.js';
+import { comesFrom } from '../../networks.js';
 import type { Place } from '../product.js';
 import type { DatabaseRecord } from './record.js';
 import type { MariadbServer } from './server.js';
@@ -85,11 +86,12 @@ export class CopyDoor {
   }
 }
 
-function isAdmitted({ headers }: IncomingMessage, { grants }: DatabaseRecord): boolean {
+function isAdmitted({ headers, socket }: IncomingMessage, { grants }: DatabaseRecord): boolean {
   const given = Buffer.from(headers.authorization ?? '');
-  return grants.some(({ name, password }) => {
+  return grants.some(({ name, password, from }) => {
     const wanted = Buffer.from(authorization(name, password));
-    return given.length === wanted.length && timingSafeEqual(given, wanted);
+    const isKnown = given.length === wanted.length && timingSafeEqual(given, wanted);
+    return isKnown && comesFrom(socket.remoteAddress, from);
   });
 }
 

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import pRetry from 'p-retry';
 import type { Following, Inspection } from '../../../region/model.js';
 import { messageOf, Refusal } from '../../../shared/errors.js';
@@ -10,7 +11,7 @@ import type { Logger } from '../../../shared/logging.js';
 import type { ProcessIdentity } from '../../../shared/processes.js';
 import { until } from '../../../shared/until.js';
 import { Copying } from '../copying.js';
-import type { Database, Place } from '../product.js';
+import type { Database, Peer, Place } from '../product.js';
 import { copyServer, NotAdmitted } from './copy.js';
 import { CopyDoor } from './copy-door.js';
 import { createGrant, ensureLogin } from './grants.js';
@@ -136,10 +137,17 @@ export class MariadbDatabase implements Database {
     return { ...common, size: await sizeOf(this.#server.data), ...found };
   }
 
-  async grantFollow(follower: string): Promise<Endpoint> {
-    const known = this.#record.grants.find((grant) => grant.follower === follower);
-    const grant = known ?? { follower, name: followerName(follower), password: newSecret() };
-    if (!known) await this.#write({ grants: [...this.#record.grants, grant] });
+  async grantFollow(follower: string, { from }: Peer): Promise<Endpoint> {
+    const { grants } = this.#record;
+    const known = grants.find((grant) => grant.follower === follower);
+    const { name, password } = known ?? {
+      name: followerName(follower),
+      password: newSecret(),
+    };
+    const grant = { follower, name, password, from };
+    if (!isDeepStrictEqual(known, grant)) {
+      await this.#write({ grants: [...grants.filter((one) => one !== known), grant] });
+    }
     await this.#insist((session) => createGrant(session, grant));
     const { series, port, copyPort, certificate, login } = this.#record;
     return {

@@ -1,5 +1,6 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Following, Inspection } from '../../../region/model.js';
 import { isMissing, messageOf, Refusal } from '../../../shared/errors.js';
 import { exists } from '../../../shared/exists.js';
@@ -9,7 +10,7 @@ import { writeJsonFile } from '../../../shared/json-file.js';
 import type { Logger } from '../../../shared/logging.js';
 import { until } from '../../../shared/until.js';
 import { Copying } from '../copying.js';
-import type { Database, Place } from '../product.js';
+import type { Database, Peer, Place } from '../product.js';
 import { Door } from './door.js';
 import { fetchPart } from './fetch.js';
 import { listFolder, sizeOf } from './listing.js';
@@ -120,14 +121,16 @@ export class OfflineDatabase implements Database {
     };
   }
 
-  async grantFollow(follower: string): Promise<Endpoint> {
+  async grantFollow(follower: string, { from }: Peer): Promise<Endpoint> {
     const { role, grants } = this.#record;
     if (role !== 'primary') {
       throw Refusal.conflict('role', `A database that is ${role} cannot be followed.`);
     }
     const known = grants.find((grant) => grant.follower === follower);
-    const grant = known ?? { follower, password: newSecret() };
-    if (!known) await this.#write({ grants: [...grants, grant] });
+    const grant = { follower, password: known?.password ?? newSecret(), from };
+    if (!isDeepStrictEqual(known, grant)) {
+      await this.#write({ grants: [...grants.filter((one) => one !== known), grant] });
+    }
     await this.#tendDoor();
     const { version, doorPort, certificate, login } = this.#record;
     return {

@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { isMissing, messageOf, Refusal, statusOf } from '../../../shared/errors.js';
 import { atPace, Pace } from '../../../shared/pace.js';
 import type { Certificate } from '../../../shared/self-signed.js';
+import { comesFrom, notFromThere } from '../../networks.js';
 import type { Place } from '../product.js';
 import { readContents } from './contents.js';
 import { fileEntry, type Lasts, type Listing, listFolder, listing, sizeOf } from './listing.js';
@@ -135,13 +136,14 @@ export class Door {
   }
 
   /** @throws Refusal `unauthorized` */
-  #follower({ headers }: IncomingMessage): string {
+  #follower({ headers, socket }: IncomingMessage): string {
     const shown = digest(headers.authorization ?? '');
     const grant = this.#parts
       .grants()
       .find(({ password }) => timingSafeEqual(digest(`Bearer ${password}`), shown));
-    if (grant) return grant.follower;
-    throw new Refusal('unauthorized', 'The primary does not know this follower.');
+    if (!grant) throw new Refusal('unauthorized', 'The primary does not know this follower.');
+    if (comesFrom(socket.remoteAddress, grant.from)) return grant.follower;
+    throw new Refusal('unauthorized', notFromThere(socket.remoteAddress));
   }
 
   async #fenced(): Promise<string> {

@@ -91,9 +91,9 @@ export function rulesOf(record: DatabaseRecord): HbaRule[] {
   const ofReader: HbaRule = { type: 'local', database: 'all', user: reader, from: 'here' };
   const ofRows: HbaRule = { type: 'local', database: 'all', user: writer, from: 'here' };
   const followers = grants.map(
-    ({ name, link }): HbaRule => ({
+    ({ name, link, from }): HbaRule => ({
       // Followers log in over TLS only.
-      ...{ type: 'hostssl', user: name, from: 'anywhere' },
+      ...{ type: 'hostssl', user: name, from },
       database: link === 'physical' ? 'replication' : 'all',
     }),
   );

@@ -11,7 +11,7 @@ import type { Logger } from '../../../shared/logging.js';
 import { isAlive, type ProcessIdentity } from '../../../shared/processes.js';
 import { createCertificate } from '../../../shared/self-signed.js';
 import { until } from '../../../shared/until.js';
-import type { Database, Place } from '../product.js';
+import type { Database, Peer, Place } from '../product.js';
 import { conform } from './conform.js';
 import { Door } from './door.js';
 import { type Info, isDurable } from './info.js';
@@ -130,12 +130,15 @@ export class RedisDatabase implements Database {
     return { ...common, version: seen.valkey_version ?? seen.redis_version, ...judge(seen) };
   }
 
-  async grantFollow(follower: string): Promise<Endpoint> {
+  async grantFollow(follower: string, { from }: Peer): Promise<Endpoint> {
     const { version, login, certificate } = this.#record;
     const primary = this.#primary('let nobody follow it');
     const known = primary.grants.find((grant) => grant.follower === follower);
-    const grant = known ?? (await this.#newGrant(follower));
-    if (!known) await this.#write({ state: { ...primary, grants: [...primary.grants, grant] } });
+    const grant = { ...(known ?? (await this.#newGrant(follower))), from };
+    if (!isDeepStrictEqual(known, grant)) {
+      const others = primary.grants.filter((one) => one !== known);
+      await this.#write({ state: { ...primary, grants: [...others, grant] } });
+    }
     await this.#insist();
     await this.#mindTheDoor();
     return {
@@ -301,7 +304,7 @@ export class RedisDatabase implements Database {
     throw Refusal.conflict('role', `A database that is ${state.role} cannot ${what}.`);
   }
 
-  async #newGrant(follower: string): Promise<Grant> {
+  async #newGrant(follower: string): Promise<Omit<Grant, 'from'>> {
     const { used_memory_dataset: size } = await this.#look();
     const user = followerName(follower);
     return { follower, user, password: newSecret(), size, ...(await createCertificate(user)) };
@@ -423,7 +426,7 @@ export class RedisDatabase implements Database {
         to: port,
         copyRate: this.#host.copyRate,
       },
-      admitted: grants.map((grant) => grant.certificate),
+      admitted: grants,
     });
     this.#door = { door, grants, to: port };
   }

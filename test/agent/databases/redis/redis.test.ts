@@ -19,6 +19,7 @@ import { isAlive, type ProcessIdentity, signalProcess } from '../../../../src/sh
 import { createCertificate } from '../../../../src/shared/self-signed.js';
 import { until } from '../../../../src/shared/until.js';
 import {
+  admittedFromHere,
   afterwards,
   cleanUp,
   kill,
@@ -335,14 +336,14 @@ describe('a Redis', () => {
     }
   });
 
-  it('is copied no faster than its region wants, as long as it wants that', async () => {
+  it('is copied by whom it was promised to, from where that one is, and no faster than its region wants', async () => {
     const limit = new LimitedCopy();
     const [here, there] = [await create({ copyRate: limit.now }), await create()];
     const old = await here.provision(newest);
     const app = await connect(here, old);
     await app.set('large', randomBytes(8 * 1024 * 1024));
     const twin = await there.provision(newest, 'empty');
-    const endpoint = await here.databases.grantFollow({ database: old, follower: randomUUID() });
+    const endpoint = await admittedFromHere(here, old, there, twin);
     await limit.follow(there, twin, endpoint);
     await app.set('last', 'written');
     await streaming(there, twin);

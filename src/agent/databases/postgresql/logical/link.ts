@@ -100,7 +100,7 @@ export class LogicalLink implements Link {
     await this.#carryLast(AbortSignal.any(signals));
     const { follower, slot: name } = this.#endpoint;
     const grant = record.grants.find((one) => one.follower === follower) ?? {
-      ...{ follower, name, password: newSecret(), link: 'logical' as const },
+      ...{ follower, name, password: newSecret(), link: 'logical' as const, from: [] },
     };
     await this.#server.write({ grants: [grant] });
     await this.#server.insist(async () => undefined, signal);
