@@ -116,7 +116,7 @@ try {
   app.destroy();
   const { size } = await source.inspect();
   const follower = randomUUID();
-  const given = await source.grantFollow(follower);
+  const given = await source.grantFollow(follower, { from: [] });
   const endpoint = endpointSchema.parse(given);
   const port = Number(new URL(url).port);
   say(

@@ -14,6 +14,7 @@ import { Cluster } from '../src/postgresql/cluster.js';
 import { serviceAccount } from '../src/shared/account.js';
 import { bytes } from '../src/shared/bytes.js';
 import { freePort } from '../src/shared/free-port.js';
+import { Pace } from '../src/shared/pace.js';
 import { createCertificate } from '../src/shared/self-signed.js';
 import { median, say, seconds, timed } from './figures.js';
 
@@ -69,8 +70,9 @@ const program = (name: string, args: readonly string[]) =>
 async function godwit(): Promise<number> {
   const folder = await emptyFolder('copy');
   const source = { host: '127.0.0.1', port, user, password, certificate };
+  const into = { folder, owner: account, pace: new Pace() };
   const { signal } = new AbortController();
-  return timed(() => copyCluster(source, folder, account, () => undefined, signal));
+  return timed(() => copyCluster(source, into, () => undefined, signal));
 }
 
 async function pgBasebackup(): Promise<number> {

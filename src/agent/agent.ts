@@ -28,6 +28,7 @@ import { Edge } from './edge/edge.js';
 import { ownCertificate } from './edge/own-certificate.js';
 import { buildHttp } from './http.js';
 import { performs } from './performs.js';
+import { CopyRate } from './pressure/copy-rate.js';
 import { Probes } from './probes/probes.js';
 import { HostProcesses } from './runtime/host-processes/host-processes.js';
 
@@ -50,6 +51,10 @@ export interface AgentOptions {
   /** For how long a freeze waits for what was begun before, in milliseconds; a minute if not given. */
   readonly freezePatience?: number;
   readonly hold?: HoldLimits;
+  /** Where connections of this host to other regions come from; `host`, if not given. */
+  readonly origins?: readonly string[] | undefined;
+  /** Bytes a second at which each database may be copied from here at most; null, or not given, for any. */
+  readonly copyRate?: number | null;
   readonly logger: Logger;
 }
 
@@ -85,13 +90,19 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const majors = (await findBinaries()).filter(
     ({ major }) => options.postgresql?.includes(major) ?? true,
   );
+  const copyRate = new CopyRate({
+    most: options.copyRate ?? null,
+    answers: () => edge.answers,
+    logger,
+  });
+  const place = { address: host, copyRate: copyRate.now, logger };
   const databases = new Databases({
     dir: join(dir, 'databases'),
     products: [
-      new Postgresql({ majors, address: host, logger }),
-      new Influxdb({ influxd: await findInfluxd(), address: host, logger }),
-      new Redis({ programs: await findRedis(), address: host, logger }),
-      new Mariadb({ programs: await findMariadb(), address: host, logger }),
+      new Postgresql({ majors, ...place }),
+      new Influxdb({ influxd: await findInfluxd(), ...place }),
+      new Redis({ programs: await findRedis(), ...place }),
+      new Mariadb({ programs: await findMariadb(), ...place }),
     ],
     logger,
   });
@@ -155,6 +166,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     edgeHttps: edge.secureAddress,
     offers: await databases.offers(),
     stacks,
+    origins: [...(options.origins ?? [host])],
     memory: totalmem(),
   });
   const probes = new Probes({ dir, host, describe });
@@ -168,6 +180,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   for (const record of shelf.all()) appHost.route(record);
   await forwards.open();
   await edge.start();
+  copyRate.begin();
   await databases.recover();
   await deployments.recover();
   await addons.recover();
@@ -184,6 +197,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       apps.leave();
       if (stop) await apps.rest();
       await runtime.leave();
+      copyRate.end();
       await databases.close({ stop });
       forwards.close();
       await edge.close();

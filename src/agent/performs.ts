@@ -27,7 +27,7 @@ export function performs(rooms: Rooms): Performs<VerbName> {
     describe: () => probes.describe(),
     memoryOf: (input) => probes.memoryOf(input),
     room: () => probes.room(),
-    offerProbe: () => probes.offerProbe(),
+    offerProbe: (input) => probes.offerProbe(input),
     reach: (input) => probes.reach(input),
     takeSample: (input) => probes.takeSample(input),
     verifyBuild: (input) => deployments.verifyBuild(input),

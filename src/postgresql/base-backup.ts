@@ -2,10 +2,20 @@ import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import type { Account } from '../shared/account.js';
 import type { CopyProgress } from '../shared/copy-progress.js';
+import type { Pace } from '../shared/pace.js';
 import { checkManifest } from './backup-manifest.js';
 import { type CopyDataTakers, CopyDataTap } from './copy-data.js';
 import { type Remote, remoteOptions } from './remote.js';
-import { Unpacking } from './unpack.js';
+import { type Sender, Unpacking } from './unpack.js';
+
+/** Where a copy goes, and how fast. */
+export interface CopyInto {
+  /** Empty. */
+  readonly folder: string;
+  /** Whom the files are for; null for whoever runs this. */
+  readonly owner: Account | null;
+  readonly pace: Pace;
+}
 
 /**
  * Copies a running cluster into an empty folder with `BASE_BACKUP`, over the streaming replication
@@ -17,8 +27,7 @@ import { Unpacking } from './unpack.js';
  */
 export async function copyCluster(
   source: Remote,
-  folder: string,
-  owner: Account | null,
+  { folder, owner, pace }: CopyInto,
   onProgress: (progress: CopyProgress) => void,
   signal: AbortSignal,
 ): Promise<void> {
@@ -29,14 +38,15 @@ export async function copyCluster(
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
   broken.catch(() => undefined); // whoever waits on the race below hears of it
-  const unpacking = new Unpacking(folder, owner, {
-    pause: () => client.connection.stream.pause(),
-    resume: () => client.connection.stream.resume(),
-  });
+  const valve = new Valve(() => client.connection.stream); // which becomes another one with TLS
+  const unpacking = new Unpacking(folder, owner, valve);
   try {
     await Promise.race([client.connect(), broken]);
     const backup = new BaseBackup(unpacking, onProgress);
     tap(client.connection.stream, (piece, isFirst) => backup.take(piece, isFirst));
+    client.connection.stream.on('data', ({ length }: Buffer) => {
+      if (pace.pass(length) > 0) valve.pauseUntil(pace.ready());
+    });
     client.query(backup);
     await Promise.race([backup.finished, unpacking.finished.then(() => backup.finished), broken]);
     await unpacking.finished;
@@ -45,6 +55,31 @@ export async function copyCluster(
     // Not end(): it would wait for a copy that was given up half-way.
     client.connection.stream.destroy();
     await unpacking.giveUp();
+  }
+}
+
+/** What can be paused by several at once, and goes on when all of them want it to. */
+class Valve implements Sender {
+  readonly #stream: () => Duplex;
+  #pauses = 0;
+
+  constructor(stream: () => Duplex) {
+    this.#stream = stream;
+  }
+
+  pause(): void {
+    this.#pauses += 1;
+    this.#stream().pause();
+  }
+
+  resume(): void {
+    this.#pauses -= 1;
+    if (this.#pauses === 0) this.#stream().resume();
+  }
+
+  pauseUntil(ready: Promise<void>): void {
+    this.pause();
+    ready.then(() => this.resume());
   }
 }
 

@@ -7,8 +7,8 @@ export interface HbaRule {
   /** A database, or `replication` or `all`. */
   readonly database: string;
   readonly user: string;
-  /** From where over TCP: this host only, or any. */
-  readonly from: 'here' | 'anywhere';
+  /** From where over TCP: this host only, or these networks; any, if there are none. */
+  readonly from: 'here' | readonly string[];
 }
 
 /** What every cluster of Godwit has, whatever it is for. */
@@ -40,12 +40,17 @@ function quote(value: string | number | boolean): string {
 
 /** The text of `pg_hba.conf`: the superuser over the socket, and those named. */
 export function hbaFile(superuser: string, rules: readonly HbaRule[]): string {
-  const lines = rules.map(({ type, database, user, from }) => {
+  const lines = rules.flatMap(({ type, database, user, from }) => {
     const who = `${type} ${databaseName(database)} "${user}"`;
-    if (type === 'local') return `${who} trust`;
-    return `${who} ${from === 'here' ? '127.0.0.1/32' : 'all'} scram-sha-256`;
+    if (type === 'local') return [`${who} trust`];
+    return addresses(from).map((address) => `${who} ${address} scram-sha-256`);
   });
   return `local all "${superuser}" trust\n${lines.join('\n')}\n`;
+}
+
+function addresses(from: HbaRule['from']): readonly string[] {
+  if (from === 'here') return ['127.0.0.1/32'];
+  return from.length === 0 ? ['all'] : from;
 }
 
 /** Two are words of the file; everything else is a name, quoted so that it is not one. */

@@ -10,11 +10,14 @@ export interface Remote {
   readonly certificate: string;
 }
 
+/** In words of PostgreSQL: `true`, or `database` beside SQL. */
+export type Replication = 'true' | 'database';
+
 /** How a session at another server is lent. */
 export interface RemoteSession {
-  readonly database: string;
-  /** Speaks the streaming replication protocol beside SQL. */
-  readonly replication?: boolean;
+  readonly database?: string;
+  /** Speaks the streaming replication protocol, alone or beside SQL. */
+  readonly replication?: Replication;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -24,7 +27,7 @@ export interface RemoteSession {
  */
 export function remoteOptions(
   { host, port, user, password, certificate }: Remote,
-  more: { readonly database?: string; readonly replication?: 'true' | 'database' },
+  more: { readonly database?: string; readonly replication?: Replication },
 ) {
   return {
     ...more,
@@ -44,11 +47,11 @@ export function remoteOptions(
 export async function atRemote<T>(
   remote: Remote,
   use: (client: pg.Client) => Promise<T>,
-  { database, replication = false, signal }: RemoteSession,
+  { database, replication, signal }: RemoteSession,
 ): Promise<T> {
   signal?.throwIfAborted();
   const client = new pg.Client(
-    remoteOptions(remote, { database, ...(replication && { replication: 'database' }) }),
+    remoteOptions(remote, { ...(database && { database }), ...(replication && { replication }) }),
   );
   client.on('error', () => undefined); // the query under way rejects with it
   const breakOff = () => client.connection.stream.destroy();

@@ -315,6 +315,8 @@ export const regionDescription = z.object({
   edgeHttps: z.string(),
   offers: z.array(offer),
   stacks: z.array(stack).default([hostStack]),
+  /** Where its connections to other regions come from: addresses, names or networks. None tell nothing. */
+  origins: z.array(z.string()).default([]),
   /** Bytes of memory that the processes of the region share. */
   memory: z.number().default(0),
 });

@@ -28,6 +28,9 @@ export type AttachmentKind = z.infer<typeof listed>;
 
 const database = { database: model.id };
 
+/** Where somebody comes from who is let in; anywhere, if that is not given. */
+const origins = z.array(z.string()).optional();
+
 /** Reads; they change nothing. */
 const looking = {
   describe: verb({}, model.regionDescription),
@@ -52,7 +55,7 @@ const looking = {
   memoryOf: verb(app, z.object({ memory: z.number() })),
   room: verb({}, model.room),
   /** Waits for a moment to be connected to, as one of the region's databases is. */
-  offerProbe: verb({}, model.probeOffer),
+  offerProbe: verb({ from: origins }, model.probeOffer),
   /** Tries to reach another region in the ways that are named. */
   reach: verb({ neighbour: model.neighbour }, z.object({ failures: z.array(z.string()) })),
   /** Copies for half a second at most, and keeps nothing of it. Refuses (unavailable) when it cannot. */
@@ -177,11 +180,12 @@ const databases = {
   /** The variables that it provides, also those that the owner's outrank; none while it is `empty`. */
   provides: verb(database, z.record(z.string(), z.string())),
   /**
-   * Lets one follower, named by the migration, copy and follow; `to` is what that one runs on. Repeated,
-   * it gives the same endpoint.
+   * Lets one follower, named by the migration, copy and follow; `to` is what that one runs on, `from` where it
+   * comes from, as its region describes itself: anywhere, if that is not given. Repeated, it gives the same
+   * endpoint, and lets it in from where it comes from by now.
    */
   grantFollow: verb(
-    { ...database, follower: z.uuid(), to: model.platform.optional() },
+    { ...database, follower: z.uuid(), to: model.platform.optional(), from: origins },
     model.endpoint,
   ),
   /** Takes the credential away, ends its sessions, and lets go of what was kept for the follower. */

@@ -359,3 +359,13 @@ describe('two regions', () => {
     expect(await here.get('/')).toBe(await there.get('/', 'demo.there.localhost'));
   });
 });
+
+it('lets itself be tried from where somebody comes from, and from nowhere else', async () => {
+  const { client } = await TestRegion.start();
+  const { origins } = await client.describe({});
+  expect(origins).toEqual(['127.0.0.1']);
+  const tried = async (from: string[]) =>
+    client.reach({ neighbour: { data: await client.offerProbe({ from }) } });
+  expect(await tried(origins)).toEqual({ failures: [] });
+  expect((await tried(['127.0.0.2'])).failures).toHaveLength(1);
+});

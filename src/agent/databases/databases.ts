@@ -2,9 +2,10 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Mutex } from 'async-mutex';
 import type { Look, Offer, Platform } from '../../region/model.js';
-import type { DatabaseVerbName, Does } from '../../region/region.js';
+import type { DatabaseVerbName, Does, InputOf, Verbs } from '../../region/region.js';
 import { messageOf, Refusal } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logging.js';
+import { networksOf } from '../networks.js';
 import type { Database, Product, Provision } from './product.js';
 
 export interface DatabasesParts {
@@ -118,8 +119,9 @@ export class Databases implements Does<DatabaseVerbName> {
     return this.#look(database).variables();
   }
 
-  grantFollow(input: { database: string; follower: string; to?: Platform | undefined }) {
-    return this.#change(input.database, (it) => it.grantFollow(input.follower, input.to));
+  async grantFollow({ database, follower, to, from = [] }: InputOf<Verbs['grantFollow']>) {
+    const peer = { platform: to, from: await networksOf(from) };
+    return this.#change(database, (it) => it.grantFollow(follower, peer));
   }
 
   revokeFollow({ database, follower }: { database: string; follower: string }) {

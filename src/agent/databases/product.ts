@@ -8,6 +8,18 @@ import type {
   Position,
   Seen,
 } from '../../region/model.js';
+import type { Logger } from '../../shared/logging.js';
+import type { Rate } from '../../shared/pace.js';
+import type { Networks } from '../networks.js';
+
+/** What the databases of a host have of it. */
+export interface Place {
+  /** Address of the host, for followers in other regions. */
+  readonly address: string;
+  /** How fast each of them may be copied; as fast as can be, if not given. */
+  readonly copyRate?: Rate;
+  readonly logger: Logger;
+}
 
 /** What a new database should be. */
 export interface Provision {
@@ -25,6 +37,14 @@ export interface Product {
   provision(folder: string, wanted: Provision): Promise<Database>;
   /** The database that `folder` holds; null when it is of another product. */
   open(folder: string): Promise<Database | null>;
+}
+
+/** Who is to follow a database. */
+export interface Peer {
+  /** What it runs on; what the database itself does, if not given. */
+  readonly platform?: Platform | undefined;
+  /** Where it comes from. */
+  readonly from: Networks;
 }
 
 /** Lets what a database holds be compared with what a follower of it holds, while both live. */
@@ -58,7 +78,7 @@ export interface Database {
   /** Removes the database and all that it left elsewhere; may be repeated at any time. */
   remove(): Promise<void>;
 
-  grantFollow(follower: string, to?: Platform): Promise<Record<string, unknown>>;
+  grantFollow(follower: string, peer: Peer): Promise<Record<string, unknown>>;
   revokeFollow(follower: string): Promise<void>;
   follow(endpoint: Record<string, unknown>): Promise<void>;
   following(): Promise<Following>;

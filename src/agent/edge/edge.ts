@@ -44,6 +44,7 @@ export class Edge {
   readonly #hosts = new Map<string, Entrance>();
   /** By the SHA-256 of their tokens, so that looking one up tells nothing about it by its time. */
   readonly #tokens = new Map<string, Entrance>();
+  #answers = { answered: 0, took: 0 };
 
   constructor(options: EdgeOptions) {
     const { logger, log = async () => undefined } = options;
@@ -88,6 +89,11 @@ export class Edge {
   get secureAddress(): string {
     const { securePort } = this.#doors;
     return securePort === null ? '' : `${this.#options.host}:${securePort}`;
+  }
+
+  /** How many requests processes of this region's apps have answered, and what that took in all, in milliseconds. */
+  get answers(): { readonly answered: number; readonly took: number } {
+    return this.#answers;
   }
 
   /** Makes an app known, or changes what is known of it. */
@@ -252,8 +258,12 @@ export class Edge {
     }
   }
 
-  /** Writes a visit that is over down, if the app wants that and is still there. */
+  /** Counts a visit that is over, and writes it down if the app wants that and is still there. */
   #note(visit: Visit, { status, bytes }: { status: number | null; bytes: number }): void {
+    if (visit.took !== null) {
+      const { answered, took } = this.#answers;
+      this.#answers = { answered: answered + 1, took: took + visit.took };
+    }
     const { app } = visit.entrance.route;
     if (this.#apps.get(app) !== visit.entrance) return;
     const line = visit.line({ status: status ?? clientLeft, bytes });

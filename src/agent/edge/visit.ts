@@ -23,6 +23,7 @@ export class Visit {
   #container: string | null = null;
   /** Null before it is answered. */
   #counted: Counted | null = null;
+  #took: number | null = null;
 
   constructor(request: Inbound, parts: { entrance: Entrance; provenance: Provenance }) {
     this.#request = request;
@@ -35,6 +36,11 @@ export class Visit {
     const now = performance.now();
     const held = this.#held + (now - (this.#heldSince ?? now));
     return { ...this.#provenance, held: this.#provenance.held + held };
+  }
+
+  /** How long a process of the app here took to answer, in milliseconds; null when none has. */
+  get took(): number | null {
+    return this.#took;
   }
 
   /** Where the request goes next; a client that has a process of its own comes to another once that cannot be reached. */
@@ -64,6 +70,7 @@ export class Visit {
   answer(status: number): void {
     const duration = performance.now() - this.#begun;
     this.#counted = this.entrance.traffic.add(duration, { failed: status >= 500 });
+    if (!this.#isForwarded && this.#container !== null) this.#took = duration - this.#held;
   }
 
   /** Its answer will not come to an end, and that is not the client's doing. */

@@ -5,19 +5,23 @@ import { createServer } from 'node:tls';
 import type { ProbeOffer } from '../../region/model.js';
 import { databasePorts, freePort } from '../../shared/free-port.js';
 import { createCertificate } from '../../shared/self-signed.js';
+import { comesFrom, type Networks } from '../networks.js';
 
 /** How long an offer stands, in milliseconds. */
 const patience = 10_000;
 
 /**
  * Listens as a database of this host would (on a port of theirs, over TLS), and sends as much as
- * whoever connects will take. Ends by itself.
+ * whoever connects will take, if it comes from one of the networks. Ends by itself.
  */
-export async function offerProbe(host: string): Promise<ProbeOffer> {
+export async function offerProbe(host: string, from: Networks): Promise<ProbeOffer> {
   const port = await freePort(databasePorts);
   const { certificate, privateKey } = await createCertificate('probe');
   const server = createServer({ cert: certificate, key: privateKey }, (socket) => {
     pipeline(Readable.from(endlessly()), socket, () => socket.destroy()); // ends when the other side does
+  });
+  server.on('connection', (socket) => {
+    if (!comesFrom(socket.remoteAddress, from)) socket.destroy();
   });
   server.on('tlsClientError', () => undefined); // whoever it was, it was not who was asked
   server.listen(port, host);

@@ -1,5 +1,6 @@
 import type { Neighbour, ProbeOffer, RegionDescription } from '../../region/model.js';
 import { messageOf, Refusal } from '../../shared/errors.js';
+import { networksOf } from '../networks.js';
 import type { Performs } from '../verbs.js';
 import { memoryOf, roomIn } from './host.js';
 import { offerProbe } from './offer.js';
@@ -40,8 +41,8 @@ export class Probes implements Verbs {
     return roomIn(this.#parts.dir);
   }
 
-  offerProbe() {
-    return offerProbe(this.#parts.host);
+  async offerProbe({ from = [] }: { from?: readonly string[] | undefined }) {
+    return offerProbe(this.#parts.host, await networksOf(from));
   }
 
   async reach({ neighbour }: { neighbour: Neighbour }) {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { countUpTo } from '../read-count.js';
+import { readOrigins } from '../read-origins.js';
 import { readPort } from '../read-port.js';
 import { untilToldToEnd } from '../until-told.js';
 
@@ -16,6 +17,8 @@ interface Options {
   readonly drainSeconds: number;
   readonly holdRequests: number;
   readonly holdBytes: number;
+  readonly copyRate?: number;
+  readonly origins?: readonly string[];
 }
 
 export const region = new Command('region')
@@ -26,6 +29,11 @@ export const region = new Command('region')
     '--host <address>',
     'of this host, by which the control plane and other regions reach it',
     '127.0.0.1',
+  )
+  .option(
+    '--origins <addresses>',
+    'or networks from which it connects to other regions, with commas between; that of --host by default',
+    readOrigins,
   )
   .option('--port <port>', 'for the control plane', readPort, 4100)
   .option('--edge-port <port>', 'for clients of the applications', readPort, 8080)
@@ -50,6 +58,11 @@ export const region = new Command('region')
     countUpTo(Number.MAX_SAFE_INTEGER),
     64 * 1_024 * 1_024,
   )
+  .option(
+    '--copy-rate <bytes>',
+    'a second at which a database of the region may be copied; any by default',
+    countUpTo(Number.MAX_SAFE_INTEGER, 64 * 1_024),
+  )
   .action(async (options: Options) => {
     const ended = untilToldToEnd();
     const { startAgent } = await import('../../agent/agent.js');
@@ -60,6 +73,7 @@ export const region = new Command('region')
       ...options,
       token,
       postgresql: options.postgresql?.split(',') ?? null,
+      copyRate: options.copyRate ?? null,
       hold: {
         requests: options.holdRequests,
         bytes: options.holdBytes,

@@ -9,9 +9,10 @@ export const followBack: Step = {
   async run(context) {
     const { migration, source, destination, log } = context;
     const pairs = await databasePairs(context);
+    const { origins } = await source.describe({});
     await sideBySide(pairs, async ({ addon, old, twin }) => {
       const { platform } = await source.inspect({ database: old });
-      const grant = { database: twin, follower: migration.id, to: platform };
+      const grant = { database: twin, follower: migration.id, to: platform, from: origins };
       const endpoint = await orGone(destination.grantFollow(grant));
       if (!endpoint) return log(`${addon.product} was removed from ${destination.name}.`);
       await source.followBack({ database: old, endpoint });

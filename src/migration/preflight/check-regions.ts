@@ -10,10 +10,12 @@ export const checkRegions = check({
       [source, destination],
     ] as const;
     for (const [from, to] of ways) {
-      const { failures } = await from.reach({ neighbour: await neighbour(to) });
+      const { origins } = await from.describe({});
+      const { failures } = await from.reach({ neighbour: await neighbour(to, origins) });
+      const own = origins.length > 0 ? origins.join(', ') : 'anywhere';
       for (const failure of failures) {
         obstacle(
-          `${from.name}, on its way to ${to.name}, ${failure}. Open the way, then try again.`,
+          `${from.name}, on its way to ${to.name}, ${failure}. Open the way, then try again. It says (--origins) that it comes from ${own}, and databases let it in from there only.`,
         );
       }
       if (failures.length === 0) {
@@ -25,7 +27,10 @@ export const checkRegions = check({
   },
 });
 
-async function neighbour(region: Looks) {
-  const [{ agent, edge }, data] = await Promise.all([region.describe({}), region.offerProbe({})]);
+async function neighbour(region: Looks, from: string[]) {
+  const [{ agent, edge }, data] = await Promise.all([
+    region.describe({}),
+    region.offerProbe({ from }),
+  ]);
   return { agent, edge, data };
 }

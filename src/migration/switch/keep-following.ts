@@ -34,10 +34,12 @@ async function followOne(
   const { addon } = pair;
   const database = to.database(pair);
   const { platform } = await to.region.inspect({ database });
+  const { origins } = await to.region.describe({});
   const endpoint = await from.region.grantFollow({
     database: from.database(pair),
     follower: migration.id,
     to: platform,
+    from: origins,
   });
   await to.region.follow({ database, endpoint });
   let before = '';

@@ -263,19 +263,31 @@ describe('InfluxDB', () => {
 
   it('gives its files to whom it let follow, and all of them only while it is fenced', async () => {
     const endpoint = endpointSchema.parse(
-      await here.databases.grantFollow({ database: old, follower }),
+      await here.databases.grantFollow({ database: old, follower, from: ['127.0.0.1'] }),
     );
-    const dispatcher = new Agent({
-      connect: { ca: endpoint.certificate, checkServerIdentity: () => undefined },
-    });
-    cleanUp.push(() => dispatcher.destroy());
-    const ask = async (part: string, { password = endpoint.password, body = '' } = {}) =>
+    const at = (localAddress: string) => {
+      const { certificate: ca } = endpoint;
+      const agent = new Agent({
+        localAddress,
+        connect: { ca, checkServerIdentity: () => undefined },
+      });
+      cleanUp.push(() => agent.destroy());
+      return agent;
+    };
+    const home = at('127.0.0.1');
+    const ask = async (
+      part: string,
+      { password = endpoint.password, body = '', dispatcher = home } = {},
+    ) =>
       request(`https://${endpoint.host}:${endpoint.port}/${part}`, {
         ...{ method: body === '' ? 'GET' : 'POST', body: body || null, dispatcher },
         headers: { authorization: `Bearer ${password}` },
       });
     expect((await ask('ahead', { password: 'guessed' })).statusCode).toBe(401);
     expect((await ask('elsewhere')).statusCode).toBe(404);
+    const elsewhere = await ask('ahead', { dispatcher: at('127.0.0.2') });
+    expect(elsewhere.statusCode).toBe(401);
+    expect(await elsewhere.body.text()).toContain('127.0.0.2');
     expect((await ask('whole')).statusCode).toBe(409);
     const outside = { position: null, files: [{ path: '../influxdb.json', size: 1 }] };
     const theft = await ask('ahead', { body: JSON.stringify(outside) });

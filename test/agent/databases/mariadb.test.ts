@@ -23,6 +23,7 @@ import { boundHistory, primaryEnd } from '../../../src/agent/databases/mariadb/r
 import { MariadbServer } from '../../../src/agent/databases/mariadb/server.js';
 import { type Session, withSession } from '../../../src/agent/databases/mariadb/session.js';
 import { newId } from '../../../src/shared/ids.js';
+import type { Rate } from '../../../src/shared/pace.js';
 import {
   type ProcessIdentity,
   processIdentity,
@@ -33,6 +34,7 @@ import {
 import { createCertificate } from '../../../src/shared/self-signed.js';
 import { until } from '../../../src/shared/until.js';
 import { changeEverything, everything, makeEverything } from './mariadb/everything.js';
+import { admittedFromHere, LimitedCopy } from './test-databases.js';
 
 const found = await findMariadb();
 if (!found)
@@ -49,16 +51,19 @@ afterEach(async () => {
 class TestRegion {
   databases: Databases;
 
-  private constructor(readonly dir: string) {
+  private constructor(
+    readonly dir: string,
+    readonly copyRate: Rate,
+  ) {
     this.databases = this.#open();
   }
 
   /** @param mode of the region's folder, which others can walk through or not */
-  static async create(mode = 0o700): Promise<TestRegion> {
+  static async create(mode = 0o700, copyRate: Rate = () => null): Promise<TestRegion> {
     const dir = await mkdtemp(join(tmpdir(), 'godwit-test-'));
     await chmod(dir, mode);
     cleanUp.push(() => rm(dir, { recursive: true, force: true }));
-    const region = new TestRegion(dir);
+    const region = new TestRegion(dir, copyRate);
     await region.databases.recover();
     cleanUp.push(() => region.databases.close({ stop: true }));
     return region;
@@ -130,7 +135,10 @@ class TestRegion {
   }
 
   #open(): Databases {
-    const product = new Mariadb({ programs, address: '127.0.0.1', logger });
+    const product = new Mariadb({
+      ...{ programs, logger, address: '127.0.0.1' },
+      copyRate: this.copyRate,
+    });
     // Tended so often that this comes at every moment of whatever is done to them.
     return new Databases({ dir: this.dir, products: [product], rounds: 10, logger });
   }
@@ -458,6 +466,16 @@ describe('a MariaDB database', () => {
     await streaming(there, twin);
     expect(await written(await there.connect(twin))).toEqual([]);
     expect((await stat(join(there.dir, twin, 'data'))).ino).toBe(copy.ino);
+  });
+
+  it('is copied by whom it was promised to, from where that one is, and no faster than its region wants', async () => {
+    const limit = new LimitedCopy();
+    const here = await TestRegion.create(0o700, limit.now);
+    const there = await TestRegion.create();
+    const [old, twin] = [await here.provision(), await there.provision('empty')];
+    const endpoint = await admittedFromHere(here, old, there, twin);
+    await limit.follow(there, twin, endpoint);
+    await streaming(there, twin);
   });
 
   it('is removed while it is being copied, however often that is asked', async () => {

@@ -8,14 +8,25 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Postgresql } from '../../../src/agent/databases/postgresql/postgresql.js';
 import { findBinaries } from '../../../src/postgresql/binaries.js';
 import { formatLsn, parseLsn } from '../../../src/postgresql/lsn.js';
+import type { Rate } from '../../../src/shared/pace.js';
 import { identify, type ProcessIdentity, signalProcess } from '../../../src/shared/processes.js';
 import { until } from '../../../src/shared/until.js';
-import { afterwards, cleanUp, kill, logger, streaming, TestDatabases } from './test-databases.js';
+import {
+  admittedFromHere,
+  afterwards,
+  cleanUp,
+  kill,
+  LimitedCopy,
+  logger,
+  streaming,
+  TestDatabases,
+} from './test-databases.js';
 
 const majors = await findBinaries();
 afterEach(cleanUp);
 
-const create = () => TestDatabases.create(new Postgresql({ majors, address: '127.0.0.1', logger }));
+const create = (more: { copyRate?: Rate } = {}) =>
+  TestDatabases.create(new Postgresql({ majors, address: '127.0.0.1', logger, ...more }));
 
 async function connect({ databases }: TestDatabases, database: string): Promise<pg.Client> {
   const client = new pg.Client(databases.variables(database)['DATABASE_URL']);
@@ -142,6 +153,16 @@ describe('a database', () => {
     await kill(await postmaster(here, database));
     await here.databases.grantFollow({ database, follower: randomUUID() });
     await (await connect(here, database)).query('SELECT 1');
+  });
+
+  it('is copied by whom it was promised to, from where that one is, and no faster than its region wants', async () => {
+    const limit = new LimitedCopy();
+    const [here, there] = [await create({ copyRate: limit.now }), await create()];
+    const old = await here.provision(newest);
+    const twin = await there.provision(newest, 'empty');
+    const endpoint = await admittedFromHere(here, old, there, twin);
+    await limit.follow(there, twin, endpoint);
+    await streaming(there, twin);
   });
 
   it('is removed while it is being copied, however often that is asked', async () => {

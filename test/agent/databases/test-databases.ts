@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import { Databases } from '../../../src/agent/databases/databases.js';
 import type { Product } from '../../../src/agent/databases/product.js';
 import { newId } from '../../../src/shared/ids.js';
@@ -77,4 +79,58 @@ export async function streaming({ databases }: TestDatabases, database: string):
     },
     { timeout: 30_000, what: 'the follower to keep up' },
   );
+}
+
+/** A copy at a rate that is lifted once some of it is there. */
+export class LimitedCopy {
+  /** In bytes a second. */
+  rate: number | null = 2 * 1024 * 1024;
+  readonly now = () => this.rate;
+
+  /** Begins a copy and sees that no more of it has come, at any time, than may. */
+  async follow(
+    { databases }: Pick<TestDatabases, 'databases'>,
+    database: string,
+    endpoint: Record<string, unknown>,
+  ): Promise<void> {
+    const { rate } = this;
+    if (rate === null) throw new Error('there is no limit');
+    const began = performance.now();
+    await databases.follow({ database, endpoint });
+    await until(
+      async () => {
+        const { stage, reason, copied } = await databases.following({ database });
+        if (stage !== 'copying')
+          throw new Error(`${stage}, although it has hardly begun: ${reason}`);
+        const may = rate * ((performance.now() - began) / 1000 + 0.1) + pieces;
+        if (copied > may) throw new Error(`${copied} bytes have come instead of ${may}`);
+        return copied > rate;
+      },
+      { timeout: 30_000, every: 20, what: 'a part of the copy' },
+    );
+    this.rate = null;
+  }
+}
+
+/** What is on its way between where it is counted and where it is limited, in bytes. */
+const pieces = 512 * 1024;
+
+/**
+ * Lets a follower in that comes from elsewhere than it says, which it is not, and then from there.
+ * @returns what it is to follow
+ */
+export async function admittedFromHere(
+  { databases: primaries }: Pick<TestDatabases, 'databases'>,
+  primary: string,
+  { databases: followers }: Pick<TestDatabases, 'databases'>,
+  database: string,
+): Promise<Record<string, unknown>> {
+  const grant = { database: primary, follower: randomUUID() };
+  const elsewhere = await primaries.grantFollow({ ...grant, from: ['127.0.0.2'] });
+  await followers.follow({ database, endpoint: elsewhere });
+  const failed = async () => (await followers.following({ database })).stage === 'failed';
+  await until(failed, { timeout: 30_000, what: 'the follower to be refused' });
+  const endpoint = await primaries.grantFollow({ ...grant, from: ['127.0.0.0/31'] });
+  expect(endpoint).toEqual(elsewhere);
+  return endpoint;
 }

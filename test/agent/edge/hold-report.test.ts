@@ -62,6 +62,8 @@ describe('the report of a hold', () => {
     expect(Math.round(report.waits.p99)).toBeLessThanOrEqual(report.longestWait);
     const { requests, failed } = total(report.traffic);
     expect([requests, failed]).toEqual([6, 3]);
+    // What the edge answered by itself is not the app's doing.
+    await until(() => edge.answers.answered === 3, { ...wanted, what: 'all to be over' });
 
     edge.setRoute(route([], { mode: hold() }));
     expect(edge.report(app)).toMatchObject({ held: 0, longestWait: 0, refused: 0, drained: null });

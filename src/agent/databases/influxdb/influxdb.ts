@@ -6,11 +6,10 @@ import { isMissing, Refusal } from '../../../shared/errors.js';
 import { databasePorts, freePort } from '../../../shared/free-port.js';
 import { newSecret } from '../../../shared/ids.js';
 import { readJsonFile, writeJsonFile } from '../../../shared/json-file.js';
-import type { Logger } from '../../../shared/logging.js';
 import { createCertificate } from '../../../shared/self-signed.js';
 import { OfflineDatabase } from '../offline/database.js';
 import { type Login, type OfflineRecord, record } from '../offline/record.js';
-import type { Product, Provision } from '../product.js';
+import type { Place, Product, Provision } from '../product.js';
 import { InfluxdbServer } from './server.js';
 
 /** An `influxd` of this host. */
@@ -36,14 +35,11 @@ const recordFile = (folder: string) => join(folder, 'influxdb.json');
 export class Influxdb implements Product {
   readonly name = 'influxdb';
   readonly #influxd: Influxd | null;
-  readonly #address: string;
-  readonly #logger: Logger;
+  readonly #place: Place;
 
-  /** @param parts.address of this host, for followers in other regions */
-  constructor(parts: { influxd: Influxd | null; address: string; logger: Logger }) {
-    this.#influxd = parts.influxd;
-    this.#address = parts.address;
-    this.#logger = parts.logger;
+  constructor({ influxd, ...place }: { influxd: Influxd | null } & Place) {
+    this.#influxd = influxd;
+    this.#place = place;
   }
 
   async offer() {
@@ -89,12 +85,11 @@ export class Influxdb implements Product {
 
   #database(folder: string, found: OfflineRecord): OfflineDatabase {
     return new OfflineDatabase(folder, found, {
+      ...this.#place,
       product: this.name,
       server: new InfluxdbServer(folder, this.#influxd?.program ?? null),
       recordFile: recordFile(folder),
       variables,
-      address: this.#address,
-      logger: this.#logger,
     });
   }
 }

@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { pipeline } from 'node:stream/promises';
-import type { Logger } from '../../../shared/logging.js';
+import { atPace, Pace } from '../../../shared/pace.js';
+import { comesFrom } from '../../networks.js';
+import type { Place } from '../product.js';
 import type { DatabaseRecord } from './record.js';
 import type { MariadbServer } from './server.js';
 import { sizeOf } from './size.js';
@@ -17,12 +19,12 @@ export const sizeHeader = 'godwit-size';
  */
 export class CopyDoor {
   readonly #server: MariadbServer;
-  readonly #logger: Logger;
+  readonly #place: Place;
   #door: { readonly http: Server; readonly closing: AbortController } | null = null;
 
-  constructor(server: MariadbServer, logger: Logger) {
+  constructor(server: MariadbServer, place: Place) {
     this.#server = server;
-    this.#logger = logger;
+    this.#place = place;
   }
 
   get isOpen(): boolean {
@@ -33,8 +35,9 @@ export class CopyDoor {
    * @param record whom it opens to, looked at for each who comes
    * @throws when its port is taken
    */
-  async open(address: string, record: () => DatabaseRecord): Promise<void> {
+  async open(record: () => DatabaseRecord): Promise<void> {
     if (this.#door) return;
+    const { address, logger } = this.#place;
     const { certificate, privateKey, copyPort } = record();
     const closing = new AbortController();
     const http = createServer({ cert: certificate, key: privateKey }, (request, response) => {
@@ -43,14 +46,14 @@ export class CopyDoor {
         return;
       }
       this.#send(response, closing.signal).catch((error) => {
-        if (!closing.signal.aborted) this.#logger.warn({ err: error }, 'a copy broke off');
+        if (!closing.signal.aborted) logger.warn({ err: error }, 'a copy broke off');
         response.destroy(); // which tells the other side that it is not whole
       });
     });
     http.on('tlsClientError', () => undefined); // whoever it was, it is none of the followers
     http.listen(copyPort, address);
     await once(http, 'listening');
-    http.on('error', (error) => this.#logger.warn({ err: error }, 'a door for copies'));
+    http.on('error', (error) => logger.warn({ err: error }, 'a door for copies'));
     this.#door = { http, closing };
   }
 
@@ -71,7 +74,8 @@ export class CopyDoor {
     const backup = await this.#server.backingUp();
     try {
       response.writeHead(200, { [sizeHeader]: size });
-      await pipeline(backup.pipe, response, { end: false, signal: closed });
+      const paced = atPace(new Pace(this.#place.copyRate));
+      await pipeline(backup.pipe, paced, response, { end: false, signal: closed });
       const code = await backup.ended;
       if (code !== 0) throw await this.#server.failed('mariadb-backup', code);
       response.end();
@@ -82,11 +86,12 @@ export class CopyDoor {
   }
 }
 
-function isAdmitted({ headers }: IncomingMessage, { grants }: DatabaseRecord): boolean {
+function isAdmitted({ headers, socket }: IncomingMessage, { grants }: DatabaseRecord): boolean {
   const given = Buffer.from(headers.authorization ?? '');
-  return grants.some(({ name, password }) => {
+  return grants.some(({ name, password, from }) => {
     const wanted = Buffer.from(authorization(name, password));
-    return given.length === wanted.length && timingSafeEqual(given, wanted);
+    const isKnown = given.length === wanted.length && timingSafeEqual(given, wanted);
+    return isKnown && comesFrom(socket.remoteAddress, from);
   });
 }
 

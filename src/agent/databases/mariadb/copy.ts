@@ -43,7 +43,9 @@ export async function copyServer(
     });
     if (statusCode !== 200) {
       await body.dump();
-      throw new NotAdmitted(`The primary does not let its follower copy (${statusCode}).`);
+      throw new NotAdmitted(
+        `The primary does not let its follower copy (${statusCode}), which may come from elsewhere than --origins of its region says.`,
+      );
     }
     await unpack(server, body, Number(headers[sizeHeader]), onProgress, signal);
   } finally {

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import pRetry from 'p-retry';
 import type { Following, Inspection } from '../../../region/model.js';
 import { messageOf, Refusal } from '../../../shared/errors.js';
@@ -10,7 +11,7 @@ import type { Logger } from '../../../shared/logging.js';
 import type { ProcessIdentity } from '../../../shared/processes.js';
 import { until } from '../../../shared/until.js';
 import { Copying } from '../copying.js';
-import type { Database } from '../product.js';
+import type { Database, Peer, Place } from '../product.js';
 import { ComparableServer } from './comparable.js';
 import { copyServer, NotAdmitted } from './copy.js';
 import { CopyDoor } from './copy-door.js';
@@ -52,11 +53,8 @@ const mostHistory = 16 * 1024 ** 3;
 const historyRounds = 60_000;
 
 /** What a database runs with on its host. */
-export interface DatabaseHost {
+export interface DatabaseHost extends Place {
   readonly programs: Programs;
-  /** Address of the host, for followers in other regions. */
-  readonly address: string;
-  readonly logger: Logger;
 }
 
 /** One MariaDB server for one app: a primary, or a follower that replays the history of another. */
@@ -81,7 +79,7 @@ export class MariadbDatabase implements Database {
     this.#logger = host.logger.child({ database: found.id });
     this.#server = new MariadbServer(folder, host.programs, host.address);
     this.comparable = new ComparableServer(this.#server, () => this.#record.password);
-    this.#door = new CopyDoor(this.#server, this.#logger);
+    this.#door = new CopyDoor(this.#server, { ...host, logger: this.#logger });
   }
 
   get id(): string {
@@ -142,10 +140,17 @@ export class MariadbDatabase implements Database {
     return { ...common, size: await sizeOf(this.#server.data), ...found };
   }
 
-  async grantFollow(follower: string): Promise<Endpoint> {
-    const known = this.#record.grants.find((grant) => grant.follower === follower);
-    const grant = known ?? { follower, name: followerName(follower), password: newSecret() };
-    if (!known) await this.#write({ grants: [...this.#record.grants, grant] });
+  async grantFollow(follower: string, { from }: Peer): Promise<Endpoint> {
+    const { grants } = this.#record;
+    const known = grants.find((grant) => grant.follower === follower);
+    const { name, password } = known ?? {
+      name: followerName(follower),
+      password: newSecret(),
+    };
+    const grant = { follower, name, password, from };
+    if (!isDeepStrictEqual(known, grant)) {
+      await this.#write({ grants: [...grants.filter((one) => one !== known), grant] });
+    }
     await this.#insist((session) => createGrant(session, grant));
     const { series, port, copyPort, certificate, login } = this.#record;
     return {
@@ -340,7 +345,7 @@ export class MariadbDatabase implements Database {
     if (this.#door.isOpen) return;
     const port = await keptOrNew(copyPort);
     if (port !== copyPort) await this.#write({ copyPort: port });
-    await this.#door.open(this.#address, () => this.#record);
+    await this.#door.open(() => this.#record);
   }
 
   /** Whether it has within a moment replayed what its primary has now. */

@@ -1,4 +1,6 @@
+import { isIPv6 } from 'node:net';
 import { z } from 'zod';
+import type { Networks } from '../../networks.js';
 import { followerPrefix } from './names.js';
 import type { DatabaseRecord, Grant } from './record.js';
 import { quoteName, type Session } from './session.js';
@@ -34,23 +36,46 @@ export async function ensureLogin(
 }
 
 /**
- * Makes the user of a follower, who may read the history and nothing else, and over TLS only. From anywhere:
- * where a follower is going to be, its primary is not told.
+ * Makes the user of a follower, who may read the history and nothing else, over TLS and from its networks only;
+ * one user each.
  */
-export async function createGrant(session: Session, { name, password }: Grant): Promise<void> {
-  const user = `${quoteName(name)}@'%'`;
-  await session.run(`CREATE OR REPLACE USER ${user} IDENTIFIED BY ? REQUIRE SSL`, [password]);
-  await session.run(`GRANT REPLICATION SLAVE ON *.* TO ${user}`);
+export async function createGrant(
+  session: Session,
+  { name, password, from }: Grant,
+): Promise<void> {
+  for (const host of hostsOf(from)) {
+    const user = `${quoteName(name)}@${quoteName(host)}`;
+    await session.run(`CREATE OR REPLACE USER ${user} IDENTIFIED BY ? REQUIRE SSL`, [password]);
+    await session.run(`GRANT REPLICATION SLAVE ON *.* TO ${user}`);
+  }
 }
 
-/** Takes away all grants but those named: a copy has those of its primary. Ends their sessions. */
-export async function dropForeignGrants(session: Session, own: readonly string[]): Promise<void> {
+/** Networks as MariaDB names them (documentation, "Account Names"). Of IPv6 it knows addresses only, beside all. */
+export function hostsOf(from: Networks): readonly string[] {
+  if (from.length === 0) return ['%'];
+  const hosts = from.map((network) => {
+    const [address = '', length = ''] = network.split('/');
+    if (['32', '128'].includes(length)) return address;
+    if (isIPv6(address) || length === '0') return '%';
+    const mask = 2 ** 32 - 2 ** (32 - Number(length));
+    const base = address.split('.').map((part, at) => Number(part) & byteOf(mask, at));
+    return `${base.join('.')}/${base.map((_, at) => byteOf(mask, at)).join('.')}`;
+  });
+  return [...new Set(hosts)];
+}
+
+const byteOf = (mask: number, at: number) => (mask >>> (24 - 8 * at)) & 255;
+
+/** Takes away all grants but these: a copy has those of its primary. Ends their sessions. */
+export async function dropForeignGrants(session: Session, own: readonly Grant[]): Promise<void> {
   const found = await session.rows(
     account,
     'SELECT User AS user, Host AS host FROM mysql.global_priv WHERE LEFT(User, ?) = ?',
     [followerPrefix.length, followerPrefix],
   );
-  for (const { user, host } of found.filter((one) => !own.includes(one.user))) {
+  const isOwn = ({ user, host }: z.infer<typeof account>) =>
+    own.some(({ name, from }) => name === user && hostsOf(from).includes(host));
+  for (const { user, host } of found.filter((one) => !isOwn(one))) {
     await session.run(`DROP USER ${quoteName(user)}@${quoteName(host)}`);
     await session.run(`KILL USER ${quoteName(user)}`);
   }

@@ -4,9 +4,8 @@ import { Refusal } from '../../../shared/errors.js';
 import { databasePorts, freePort } from '../../../shared/free-port.js';
 import { newSecret } from '../../../shared/ids.js';
 import { readJsonFile, writeJsonFile } from '../../../shared/json-file.js';
-import type { Logger } from '../../../shared/logging.js';
 import { createCertificate } from '../../../shared/self-signed.js';
-import type { Product, Provision } from '../product.js';
+import type { Place, Product, Provision } from '../product.js';
 import { MariadbDatabase } from './database.js';
 import type { Programs } from './programs.js';
 import { type DatabaseRecord, record, recordFile } from './record.js';
@@ -18,17 +17,12 @@ const serverNumbers = 2 ** 32;
 export class Mariadb implements Product {
   readonly name = 'mariadb';
   readonly #programs: Programs | null;
-  readonly #address: string;
-  readonly #logger: Logger;
+  readonly #place: Place;
 
-  /**
-   * @param parts.programs null where the host has none: nothing is on offer
-   * @param parts.address of this host, for followers in other regions
-   */
-  constructor(parts: { programs: Programs | null; address: string; logger: Logger }) {
-    this.#programs = parts.programs;
-    this.#address = parts.address;
-    this.#logger = parts.logger;
+  /** @param parts.programs null where the host has none: nothing is on offer */
+  constructor({ programs, ...place }: { programs: Programs | null } & Place) {
+    this.#programs = programs;
+    this.#place = place;
   }
 
   async offer() {
@@ -74,9 +68,8 @@ export class Mariadb implements Product {
 
   #database(folder: string, found: DatabaseRecord): MariadbDatabase {
     return new MariadbDatabase(folder, found, {
+      ...this.#place,
       programs: this.#find(found.series),
-      address: this.#address,
-      logger: this.#logger,
     });
   }
 

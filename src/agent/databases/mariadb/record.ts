@@ -21,7 +21,13 @@ export const endpoint = z.object({
 export type Endpoint = z.infer<typeof endpoint>;
 
 /** Permission for one follower. */
-const grant = z.object({ follower: z.uuid(), name: z.string(), password: z.string() });
+const grant = z.object({
+  follower: z.uuid(),
+  name: z.string(),
+  password: z.string(),
+  /** The networks that it may come from; any, if there are none. */
+  from: z.array(z.string()).readonly().default([]),
+});
 export type Grant = z.infer<typeof grant>;
 
 /**

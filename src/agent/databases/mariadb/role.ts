@@ -20,10 +20,7 @@ export async function takeRole(
 ): Promise<void> {
   const conduct = conductOf(record);
   await endUnfinishedFences(session);
-  await dropForeignGrants(
-    session,
-    record.grants.map(({ name }) => name),
-  );
+  await dropForeignGrants(session, record.grants);
   if (record.role === 'follower') {
     await behave(session, conduct, signal);
     if (record.following) await followPrimary(session, record.following.endpoint);

@@ -1,5 +1,6 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Following, Inspection } from '../../../region/model.js';
 import { isMissing, messageOf, Refusal } from '../../../shared/errors.js';
 import { exists } from '../../../shared/exists.js';
@@ -9,7 +10,7 @@ import { writeJsonFile } from '../../../shared/json-file.js';
 import type { Logger } from '../../../shared/logging.js';
 import { until } from '../../../shared/until.js';
 import { Copying } from '../copying.js';
-import type { Database } from '../product.js';
+import type { Database, Peer, Place } from '../product.js';
 import { Door } from './door.js';
 import { fetchPart } from './fetch.js';
 import { listFolder, sizeOf } from './listing.js';
@@ -22,7 +23,7 @@ import {
 import type { OfflineServer } from './server.js';
 
 /** What an offline database is of, and what it runs with on its host. */
-export interface OfflineHost {
+export interface OfflineHost extends Place {
   /** Name of the product. */
   readonly product: string;
   readonly server: OfflineServer;
@@ -30,9 +31,6 @@ export interface OfflineHost {
   readonly recordFile: string;
   /** The variables by which an app finds it. */
   variables(port: number, login: Login): Record<string, string>;
-  /** Address of the host, for followers in other regions. */
-  readonly address: string;
-  readonly logger: Logger;
 }
 
 /**
@@ -59,7 +57,7 @@ export class OfflineDatabase implements Database {
     this.#logger = host.logger.child({ database: found.id });
     const { certificate, privateKey } = found;
     this.#door = new Door({
-      host: host.address,
+      ...host,
       certificate: { certificate, privateKey },
       folder,
       lasts: host.server.lasts,
@@ -123,14 +121,16 @@ export class OfflineDatabase implements Database {
     };
   }
 
-  async grantFollow(follower: string): Promise<Endpoint> {
+  async grantFollow(follower: string, { from }: Peer): Promise<Endpoint> {
     const { role, grants } = this.#record;
     if (role !== 'primary') {
       throw Refusal.conflict('role', `A database that is ${role} cannot be followed.`);
     }
     const known = grants.find((grant) => grant.follower === follower);
-    const grant = known ?? { follower, password: newSecret() };
-    if (!known) await this.#write({ grants: [...grants, grant] });
+    const grant = { follower, password: known?.password ?? newSecret(), from };
+    if (!isDeepStrictEqual(known, grant)) {
+      await this.#write({ grants: [...grants.filter((one) => one !== known), grant] });
+    }
     await this.#tendDoor();
     const { version, doorPort, certificate, login } = this.#record;
     return {

@@ -7,8 +7,10 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { isMissing, messageOf, Refusal, statusOf } from '../../../shared/errors.js';
-import type { Logger } from '../../../shared/logging.js';
+import { atPace, Pace } from '../../../shared/pace.js';
 import type { Certificate } from '../../../shared/self-signed.js';
+import { comesFrom, notFromThere } from '../../networks.js';
+import type { Place } from '../product.js';
 import { readContents } from './contents.js';
 import { fileEntry, type Lasts, type Listing, listFolder, listing, sizeOf } from './listing.js';
 import type { Grant } from './record.js';
@@ -35,8 +37,7 @@ export type Order = z.infer<typeof order>;
 /** A list of files is never this long, in characters. */
 const mostText = 256 * 1024 * 1024;
 
-export interface DoorParts {
-  readonly host: string;
+export interface DoorParts extends Place {
   readonly certificate: Certificate;
   /** Holds the data, and while somebody fetches, `ahead/`. */
   readonly folder: string;
@@ -44,7 +45,6 @@ export interface DoorParts {
   grants(): readonly Grant[];
   /** Where the history of the data ends; null unless the primary is fenced and writes no more. */
   position(): Promise<string | null>;
-  readonly logger: Logger;
 }
 
 /**
@@ -68,12 +68,12 @@ export class Door {
 
   /** @throws when somebody else has the port */
   async open(port: number): Promise<void> {
-    const { host, certificate } = this.#parts;
+    const { address, certificate } = this.#parts;
     const server = createServer(
       { cert: certificate.certificate, key: certificate.privateKey },
       (request, response) => void this.#answer(request, response),
     );
-    server.listen(port, host);
+    server.listen(port, address);
     await once(server, 'listening');
     this.#server = server;
   }
@@ -122,7 +122,9 @@ export class Door {
       const wanted = await readOrder(request);
       if (wanted.position !== position) throw Refusal.conflict('fence', 'It was fenced anew.');
       const contents = readContents(part === 'whole' ? this.#data : aside, wanted.files);
-      await pipeline(contents, response);
+      // Once the primary is fenced nobody suffers, and requests wait for it.
+      const rate = part === 'whole' ? undefined : this.#parts.copyRate;
+      await pipeline(contents, atPace(new Pace(rate)), response);
       if (part === 'ahead') await rm(aside, { recursive: true, force: true });
     } catch (error) {
       this.#parts.logger.warn({ err: error }, 'a follower was not given what it asked for');
@@ -134,13 +136,14 @@ export class Door {
   }
 
   /** @throws Refusal `unauthorized` */
-  #follower({ headers }: IncomingMessage): string {
+  #follower({ headers, socket }: IncomingMessage): string {
     const shown = digest(headers.authorization ?? '');
     const grant = this.#parts
       .grants()
       .find(({ password }) => timingSafeEqual(digest(`Bearer ${password}`), shown));
-    if (grant) return grant.follower;
-    throw new Refusal('unauthorized', 'The primary does not know this follower.');
+    if (!grant) throw new Refusal('unauthorized', 'The primary does not know this follower.');
+    if (comesFrom(socket.remoteAddress, grant.from)) return grant.follower;
+    throw new Refusal('unauthorized', notFromThere(socket.remoteAddress));
   }
 
   async #fenced(): Promise<string> {

@@ -20,7 +20,12 @@ export const endpoint = z.object({
 export type Endpoint = z.infer<typeof endpoint>;
 
 /** Permission for one follower. */
-const grant = z.object({ follower: z.uuid(), password: z.string() });
+const grant = z.object({
+  follower: z.uuid(),
+  password: z.string(),
+  /** The networks that it may come from; any, if there are none. */
+  from: z.array(z.string()).readonly().default([]),
+});
 export type Grant = z.infer<typeof grant>;
 
 const following = z.object({

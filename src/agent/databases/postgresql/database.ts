@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { parseLsn } from '../../../postgresql/lsn.js';
 import type { Following, Inspection } from '../../../region/model.js';
 import { messageOf, Refusal } from '../../../shared/errors.js';
@@ -6,7 +7,7 @@ import { exists } from '../../../shared/exists.js';
 import { newSecret } from '../../../shared/ids.js';
 import { until } from '../../../shared/until.js';
 import { Copying } from '../copying.js';
-import type { Database } from '../product.js';
+import type { Database, Peer } from '../product.js';
 import { chooseLink } from './choose-link.js';
 import { ComparableCluster } from './comparable.js';
 import { inspectServer } from './inspect.js';
@@ -70,6 +71,7 @@ export class PostgresqlDatabase implements Database {
     }
     if (this.#copying?.isUnderWay) return; // whole by now, and started by who copied
     await this.#server.run();
+    await this.#server.tellCopyRate();
   }
 
   get isBeingRemoved(): boolean {
@@ -106,19 +108,18 @@ export class PostgresqlDatabase implements Database {
     };
   }
 
-  async grantFollow(follower: string, to?: Record<string, unknown>): Promise<Endpoint> {
+  async grantFollow(follower: string, { platform: to, from }: Peer): Promise<Endpoint> {
     const { grants, port, certificate, login, major } = this.#record;
     const own = await platformOf(this.#server.host.binaries);
     const theirs = to ? platformSchema.parse(to) : own;
     const link = await chooseLink(this.#server, own, theirs);
     const known = grants.find((grant) => grant.follower === follower && grant.link === link);
-    const grant = known ?? {
-      follower,
+    const { name, password } = known ?? {
       name: followerName(follower),
       password: newSecret(),
-      link,
     };
-    if (!known) {
+    const grant = { follower, name, password, link, from };
+    if (!isDeepStrictEqual(known, grant)) {
       const others = grants.filter((one) => one.follower !== follower);
       await this.#server.write({ grants: [...others, grant] });
     }

@@ -6,6 +6,7 @@ import type { CopyProgress } from '../../../shared/copy-progress.js';
 import { until } from '../../../shared/until.js';
 import { watchForCutOff } from '../cut-off.js';
 import type { Link } from './link.js';
+import { atPaceOfPrimary } from './primary-pace.js';
 import { hearFrom, physicalLag, promoteFollower, replayPosition } from './queries.js';
 import type { PhysicalEndpoint } from './record.js';
 import type { Server } from './server.js';
@@ -27,7 +28,10 @@ export class PhysicalLink implements Link {
     const { cluster } = this.#server;
     await cluster.wipe();
     await cluster.makeDataFolder();
-    await copyCluster(this.#endpoint, cluster.data, cluster.account, onProgress, signal);
+    const { data, account } = cluster;
+    await atPaceOfPrimary(this.#endpoint, { replication: 'true', signal }, (pace) =>
+      copyCluster(this.#endpoint, { folder: data, owner: account, pace }, onProgress, signal),
+    );
     await cluster.sync();
     signal.throwIfAborted();
     await cluster.writeFile('standby.signal', '');

@@ -4,9 +4,8 @@ import { Refusal } from '../../../shared/errors.js';
 import { databasePorts, freePort } from '../../../shared/free-port.js';
 import { newSecret } from '../../../shared/ids.js';
 import { readJsonFile, writeJsonFile } from '../../../shared/json-file.js';
-import type { Logger } from '../../../shared/logging.js';
 import { createCertificate } from '../../../shared/self-signed.js';
-import type { Product, Provision } from '../product.js';
+import type { Place, Product, Provision } from '../product.js';
 import { PostgresqlDatabase } from './database.js';
 import { platformOf } from './platform.js';
 import { type DatabaseRecord, record, recordFile } from './record.js';
@@ -15,14 +14,11 @@ import { type DatabaseRecord, record, recordFile } from './record.js';
 export class Postgresql implements Product {
   readonly name = 'postgresql';
   readonly #majors: readonly Binaries[];
-  readonly #address: string;
-  readonly #logger: Logger;
+  readonly #place: Place;
 
-  /** @param parts.address of this host, for followers in other regions */
-  constructor(parts: { majors: readonly Binaries[]; address: string; logger: Logger }) {
-    this.#majors = parts.majors;
-    this.#address = parts.address;
-    this.#logger = parts.logger;
+  constructor({ majors, ...place }: { majors: readonly Binaries[] } & Place) {
+    this.#majors = majors;
+    this.#place = place;
   }
 
   async offer() {
@@ -74,10 +70,9 @@ export class Postgresql implements Product {
 
   #database(folder: string, found: DatabaseRecord): PostgresqlDatabase {
     return new PostgresqlDatabase(folder, found, {
+      ...this.#place,
       binaries: this.#binaries(found.major),
       majors: this.#majors,
-      address: this.#address,
-      logger: this.#logger,
     });
   }
 

@@ -193,6 +193,19 @@ export async function sizeOf(client: pg.Client): Promise<number> {
   return Number(rows[0]?.size ?? 0);
 }
 
+/** Whether one of these followers has a session that does something else than to stream: it copies. */
+export async function isBeingCopied(
+  client: pg.Client,
+  followers: readonly string[],
+): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_stat_activity a LEFT JOIN pg_stat_replication r USING (pid)
+      WHERE a.usename = ANY ($1) AND r.state IS DISTINCT FROM 'streaming'`,
+    [followers],
+  );
+  return rowCount !== 0;
+}
+
 /** When the configuration that new sessions go by was read. */
 export async function loadedAt(client: pg.Client): Promise<string> {
   const { rows } = await client.query<{ at: string }>('SELECT pg_conf_load_time()::text AS at');

@@ -39,6 +39,8 @@ const grant = z.object({
   name: z.string(),
   password: z.string(),
   link: linkKind.default('physical'),
+  /** The networks that it may come from; any, if there are none. */
+  from: z.array(z.string()).readonly().default([]),
 });
 export type Grant = z.infer<typeof grant>;
 

@@ -7,7 +7,8 @@ import { databasePorts, freePort, isFree } from '../../../shared/free-port.js';
 import { writeJsonFile } from '../../../shared/json-file.js';
 import type { Logger } from '../../../shared/logging.js';
 import { until } from '../../../shared/until.js';
-import { ensureLogin, isRefusedForGood, loadedAt } from './queries.js';
+import type { Place } from '../product.js';
+import { ensureLogin, isBeingCopied, isRefusedForGood, loadedAt } from './queries.js';
 import { type DatabaseRecord, fenceOf, recordFile } from './record.js';
 import {
   certificateFile,
@@ -26,13 +27,10 @@ const comebackPatience = 60_000;
 const plainNames = '-c search_path=pg_catalog,pg_temp';
 
 /** What a database runs with on its host. */
-export interface DatabaseHost {
+export interface DatabaseHost extends Place {
   readonly binaries: Binaries;
   /** The binaries of every major of the host. */
   readonly majors: readonly Binaries[];
-  /** Address of the host, for followers in other regions. */
-  readonly address: string;
-  readonly logger: Logger;
 }
 
 /** The cluster of a database, run and set up as its record says. */
@@ -43,6 +41,8 @@ export class Server {
   readonly logger: Logger;
   readonly #writing = new Mutex();
   #record: DatabaseRecord;
+  /** How fast it may be copied, as its configuration says; undefined while that is not known. */
+  #copyRate: number | null | undefined;
 
   constructor(folder: string, found: DatabaseRecord, host: DatabaseHost) {
     this.folder = folder;
@@ -107,6 +107,15 @@ export class Server {
     });
   }
 
+  /** Tells those who copy it how fast they may by now, if there are any. */
+  async tellCopyRate(): Promise<void> {
+    const { role, grants } = this.#record;
+    if (role !== 'primary' || grants.length === 0 || fenceOf(this.#record) !== 'none') return;
+    if (this.#copyRate === (this.host.copyRate?.() ?? null)) return;
+    const names = grants.map(({ name }) => name);
+    if (await this.query((client) => isBeingCopied(client, names))) await this.reconfigure();
+  }
+
   /** Has something done by a database that may crash meanwhile: it is started and asked again. */
   async insist(use: (client: pg.Client) => Promise<unknown>, signal?: AbortSignal): Promise<void> {
     const attempt = async () => {
@@ -138,9 +147,12 @@ export class Server {
   }
 
   #options() {
+    const { address } = this.host;
+    const copyRate = this.host.copyRate?.() ?? null;
+    this.#copyRate = copyRate;
     return {
       port: this.#record.port,
-      settings: settingsOf(this.#record, this.host.address),
+      settings: settingsOf(this.#record, { address, copyRate }),
       rules: rulesOf(this.#record),
     };
   }

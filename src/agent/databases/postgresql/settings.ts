@@ -1,5 +1,6 @@
 import type { HbaRule, Settings } from '../../../postgresql/configuration.js';
 import { writer } from './logical/writer.js';
+import { copyRateSetting } from './primary-pace.js';
 import { type DatabaseRecord, type Endpoint, fenceOf } from './record.js';
 
 /** Files of the data folder; PostgreSQL runs there, so plain names do. */
@@ -11,9 +12,12 @@ export const passwordFile = 'godwit-primary.pass';
 /**
  * `postgresql.conf` of an app's database. What a follower must have at least as much of as its
  * primary (such as `max_connections`) is the same everywhere.
- * @param address of this host, for followers in other regions
+ * @param place.copyRate how fast it may be copied, in bytes a second; null for any rate
  */
-export function settingsOf(record: DatabaseRecord, address: string): Settings {
+export function settingsOf(
+  record: DatabaseRecord,
+  { address, copyRate }: { readonly address: string; readonly copyRate: number | null },
+): Settings {
   const { following } = record;
   return {
     listen_addresses: [...new Set(['127.0.0.1', address])].join(','),
@@ -36,6 +40,7 @@ export function settingsOf(record: DatabaseRecord, address: string): Settings {
     ssl_key_file: privateKeyFile,
     max_logical_replication_workers: 6,
     default_transaction_read_only: fenceOf(record) === 'read-only',
+    [copyRateSetting]: copyRate ?? 0,
     ...(following && linkSettings(following)),
   };
 }
@@ -86,9 +91,9 @@ export function rulesOf(record: DatabaseRecord): HbaRule[] {
   const ofReader: HbaRule = { type: 'local', database: 'all', user: reader, from: 'here' };
   const ofRows: HbaRule = { type: 'local', database: 'all', user: writer, from: 'here' };
   const followers = grants.map(
-    ({ name, link }): HbaRule => ({
+    ({ name, link, from }): HbaRule => ({
       // Followers log in over TLS only.
-      ...{ type: 'hostssl', user: name, from: 'anywhere' },
+      ...{ type: 'hostssl', user: name, from },
       database: link === 'physical' ? 'replication' : 'all',
     }),
   );

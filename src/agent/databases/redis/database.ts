@@ -12,7 +12,7 @@ import { isAlive, type ProcessIdentity } from '../../../shared/processes.js';
 import { createCertificate } from '../../../shared/self-signed.js';
 import { until } from '../../../shared/until.js';
 import { watchForCutOff } from '../cut-off.js';
-import type { Database } from '../product.js';
+import type { Database, Peer, Place } from '../product.js';
 import { ComparableRedis } from './comparable.js';
 import { conform } from './conform.js';
 import { Door } from './door.js';
@@ -48,12 +48,9 @@ const followersPatience = 5_000;
 const logPatience = 60_000;
 
 /** What a database runs with on its host. */
-export interface DatabaseHost {
+export interface DatabaseHost extends Place {
   /** The server of the database's version. @throws Refusal when the host has none */
   readonly program: () => string;
-  /** Address of the host, for followers in other regions. */
-  readonly address: string;
-  readonly logger: Logger;
 }
 
 /** One Redis for one app: a primary, or a follower of another. */
@@ -137,12 +134,15 @@ export class RedisDatabase implements Database {
     return { ...common, version: seen.valkey_version ?? seen.redis_version, ...judge(seen) };
   }
 
-  async grantFollow(follower: string): Promise<Endpoint> {
+  async grantFollow(follower: string, { from }: Peer): Promise<Endpoint> {
     const { version, login, certificate } = this.#record;
     const primary = this.#primary('let nobody follow it');
     const known = primary.grants.find((grant) => grant.follower === follower);
-    const grant = known ?? (await this.#newGrant(follower));
-    if (!known) await this.#write({ state: { ...primary, grants: [...primary.grants, grant] } });
+    const grant = { ...(known ?? (await this.#newGrant(follower))), from };
+    if (!isDeepStrictEqual(known, grant)) {
+      const others = primary.grants.filter((one) => one !== known);
+      await this.#write({ state: { ...primary, grants: [...others, grant] } });
+    }
     await this.#insist();
     await this.#mindTheDoor();
     return {
@@ -315,7 +315,7 @@ export class RedisDatabase implements Database {
     throw Refusal.conflict('role', `A database that is ${state.role} cannot ${what}.`);
   }
 
-  async #newGrant(follower: string): Promise<Grant> {
+  async #newGrant(follower: string): Promise<Omit<Grant, 'from'>> {
     const { used_memory_dataset: size } = await this.#look();
     const user = followerName(follower);
     return { follower, user, password: newSecret(), size, ...(await createCertificate(user)) };
@@ -435,8 +435,9 @@ export class RedisDatabase implements Database {
         certificate,
         privateKey,
         to: port,
+        copyRate: this.#host.copyRate,
       },
-      admitted: grants.map((grant) => grant.certificate),
+      admitted: grants,
     });
     this.#door = { door, grants, to: port };
   }

@@ -1,7 +1,11 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 import { createServer, type Server } from 'node:tls';
+import { atPace, Pace, type Rate } from '../../../shared/pace.js';
+import { comesFrom, type Networks } from '../../networks.js';
+import { CopyStream } from './copy-stream.js';
 
 /** What those hear who are not let in, an error of Redis' protocol (RESP). */
 export const notAdmitted = '-DENIED This follower has no permission.\r\n';
@@ -13,10 +17,12 @@ export interface DoorOptions {
   /** What it shows, in PEM. */
   readonly certificate: string;
   readonly privateKey: string;
-  /** What those show who are let in, in PEM. Nobody else gets to speak. */
-  readonly admitted: readonly string[];
+  /** What those show who are let in, in PEM, and where they come from. Nobody else gets to speak. */
+  readonly admitted: readonly { readonly certificate: string; readonly from: Networks }[];
   /** The port of the loopback interface that it leads to. */
   readonly to: number;
+  /** How fast what is in the server may be copied. */
+  readonly copyRate: Rate | undefined;
 }
 
 /**
@@ -28,11 +34,11 @@ export class Door {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
-  private constructor({ certificate, privateKey, admitted, to }: DoorOptions) {
+  private constructor({ certificate, privateKey, admitted, to, copyRate }: DoorOptions) {
     this.#server = createServer({
       cert: certificate,
       key: privateKey,
-      ca: [...admitted],
+      ca: admitted.map((one) => one.certificate),
       requestCert: true,
       rejectUnauthorized: false, // but told, see below
     });
@@ -43,11 +49,19 @@ export class Door {
     this.#server.on('tlsClientError', () => undefined); // whoever it was has been told
     this.#server.on('secureConnection', (outside) => {
       outside.on('error', () => undefined); // its end is all that matters
-      if (!outside.authorized) return outside.end(notAdmitted);
+      const shown = outside.getPeerX509Certificate();
+      const isAdmitted = admitted.some(
+        ({ certificate, from }) =>
+          shown?.fingerprint256 === new X509Certificate(certificate).fingerprint256 &&
+          comesFrom(outside.remoteAddress, from),
+      );
+      if (!outside.authorized || !isAdmitted) return outside.end(notAdmitted);
       const inside = connect(to, '127.0.0.1');
       for (const socket of [outside, inside]) socket.setNoDelay(true).setKeepAlive(true, 10_000);
       // One side's end is the other's; a follower that lost its primary comes again.
-      pipeline(outside, inside, outside, () => undefined);
+      const stream = new CopyStream();
+      const paced = atPace(new Pace(copyRate), (piece) => stream.isCopy(piece));
+      pipeline(outside, inside, paced, outside, () => undefined);
     });
   }
 

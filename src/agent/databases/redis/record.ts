@@ -26,7 +26,11 @@ export type Endpoint = z.infer<typeof endpoint>;
 /** Permission for one follower. */
 const grant = endpoint
   .pick({ certificate: true, privateKey: true, user: true, password: true, size: true })
-  .extend({ follower: z.uuid() });
+  .extend({
+    follower: z.uuid(),
+    /** The networks that it may come from; any, if there are none. */
+    from: z.array(z.string()).readonly().default([]),
+  });
 export type Grant = z.infer<typeof grant>;
 
 const primary = z.object({

@@ -3,9 +3,8 @@ import { Refusal } from '../../../shared/errors.js';
 import { databasePorts, freePort } from '../../../shared/free-port.js';
 import { newSecret } from '../../../shared/ids.js';
 import { readJsonFile, writeJsonFile } from '../../../shared/json-file.js';
-import type { Logger } from '../../../shared/logging.js';
 import { createCertificate } from '../../../shared/self-signed.js';
-import type { Product, Provision } from '../product.js';
+import type { Place, Product, Provision } from '../product.js';
 import type { RedisProgram } from './binaries.js';
 import { RedisDatabase } from './database.js';
 import { type DatabaseRecord, record, recordFile } from './record.js';
@@ -14,14 +13,11 @@ import { type DatabaseRecord, record, recordFile } from './record.js';
 export class Redis implements Product {
   readonly name = 'redis';
   readonly #programs: readonly RedisProgram[];
-  readonly #address: string;
-  readonly #logger: Logger;
+  readonly #place: Place;
 
-  /** @param parts.address of this host, for followers in other regions */
-  constructor(parts: { programs: readonly RedisProgram[]; address: string; logger: Logger }) {
-    this.#programs = parts.programs;
-    this.#address = parts.address;
-    this.#logger = parts.logger;
+  constructor({ programs, ...place }: { programs: readonly RedisProgram[] } & Place) {
+    this.#programs = programs;
+    this.#place = place;
   }
 
   async offer() {
@@ -61,9 +57,8 @@ export class Redis implements Product {
 
   #database(folder: string, found: DatabaseRecord): RedisDatabase {
     return new RedisDatabase(folder, found, {
+      ...this.#place,
       program: () => this.#program(found.version),
-      address: this.#address,
-      logger: this.#logger,
     });
   }
 

@@ -14,17 +14,28 @@ import { Redis } from '../../../../src/agent/databases/redis/redis.js';
 import { RedisServer } from '../../../../src/agent/databases/redis/server.js';
 import { messageOf } from '../../../../src/shared/errors.js';
 import { readJsonFile, writeJsonFile } from '../../../../src/shared/json-file.js';
+import type { Rate } from '../../../../src/shared/pace.js';
 import { isAlive, type ProcessIdentity, signalProcess } from '../../../../src/shared/processes.js';
 import { createCertificate } from '../../../../src/shared/self-signed.js';
 import { until } from '../../../../src/shared/until.js';
 import { ComparedPair, compared, differences } from '../compared-pair.js';
-import { afterwards, cleanUp, kill, logger, streaming, TestDatabases } from '../test-databases.js';
+import {
+  admittedFromHere,
+  afterwards,
+  cleanUp,
+  kill,
+  LimitedCopy,
+  logger,
+  streaming,
+  TestDatabases,
+} from '../test-databases.js';
 import { type Client, clientOf, contentsOf, fill, lostOf, Writer } from './contents.js';
 
 const programs = await findRedis();
 afterEach(cleanUp);
 
-const create = () => TestDatabases.create(new Redis({ programs, address: '127.0.0.1', logger }));
+const create = (more: { copyRate?: Rate } = {}) =>
+  TestDatabases.create(new Redis({ programs, address: '127.0.0.1', logger, ...more }));
 
 const urlOf = ({ databases }: TestDatabases, database: string) =>
   databases.variables(database)['REDIS_URL'] ?? '';
@@ -400,6 +411,19 @@ describe('a Redis', () => {
       const log = await readFile(join(here.dir, old, 'redis.log'), 'utf8');
       expect(log).not.toContain(secret);
     }
+  });
+
+  it('is copied by whom it was promised to, from where that one is, and no faster than its region wants', async () => {
+    const limit = new LimitedCopy();
+    const [here, there] = [await create({ copyRate: limit.now }), await create()];
+    const old = await here.provision(newest);
+    const app = await connect(here, old);
+    await app.set('large', randomBytes(8 * 1024 * 1024));
+    const twin = await there.provision(newest, 'empty');
+    const endpoint = await admittedFromHere(here, old, there, twin);
+    await limit.follow(there, twin, endpoint);
+    await app.set('last', 'written');
+    await streaming(there, twin);
   });
 
   it('refuses what would lose data, and is removed while it is copied', async () => {

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { atRemote } from '../../../../postgresql/remote.js';
 import type { CopyProgress } from '../../../../shared/copy-progress.js';
+import type { Pace } from '../../../../shared/pace.js';
 import type { LogicalEndpoint } from '../record.js';
 import type { Server } from '../server.js';
 import { inLanes } from './lanes.js';
@@ -22,6 +23,7 @@ interface Copy {
   /** The snapshot of the primary that its slot goes on from. */
   readonly snapshot: string;
   readonly signal: AbortSignal;
+  readonly pace: Pace;
   /** Bytes on the primary's disk that are done. */
   readonly done: (bytes: number) => void;
 }
@@ -30,6 +32,7 @@ interface Copy {
 export async function copyDatabases(
   server: Server,
   endpoint: LogicalEndpoint,
+  pace: Pace,
   onProgress: (progress: CopyProgress) => void,
   signal: AbortSignal,
 ): Promise<void> {
@@ -55,10 +58,10 @@ export async function copyDatabases(
       endpoint,
       async (session) => {
         const snapshot = await createSlot(session, slotName(endpoint.slot, database));
-        const copy = { server, endpoint, database, snapshot, signal, done };
+        const copy = { server, endpoint, database, snapshot, pace, signal, done };
         await copyDatabase(copy, { withRoles: index === 0 });
       },
-      { database: database.name, replication: true, signal },
+      { database: database.name, replication: 'database', signal },
     );
   }
   onProgress({ copied: total, total });
@@ -141,7 +144,7 @@ async function copyTables(
             await asOurselves(follower);
             await speakPlainly(follower);
             for (let table = next(); table; table = next()) {
-              await copyTable(primary, follower, table, state, signal);
+              await copyTable(primary, follower, table, state, { pace: copy.pace, signal });
               copy.done(table.size);
             }
           },

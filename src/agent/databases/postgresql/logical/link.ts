@@ -5,6 +5,7 @@ import type { CopyProgress } from '../../../../shared/copy-progress.js';
 import { newSecret } from '../../../../shared/ids.js';
 import { until } from '../../../../shared/until.js';
 import type { Link } from '../link.js';
+import { atPaceOfPrimary } from '../primary-pace.js';
 import { dropAllSlots } from '../queries.js';
 import type { LogicalEndpoint } from '../record.js';
 import type { Server } from '../server.js';
@@ -37,7 +38,9 @@ export class LogicalLink implements Link {
     else await cluster.wipe();
     await cluster.initialise({ sync: false });
     await this.#server.start(signal);
-    await copyDatabases(this.#server, this.#endpoint, onProgress, signal);
+    await atPaceOfPrimary(this.#endpoint, { database: 'postgres', signal }, (pace) =>
+      copyDatabases(this.#server, this.#endpoint, pace, onProgress, signal),
+    );
     await this.#subscribe();
     // Until here nothing had to survive a crash.
     await cluster.stop(signal);
@@ -97,7 +100,7 @@ export class LogicalLink implements Link {
     await this.#carryLast(AbortSignal.any(signals));
     const { follower, slot: name } = this.#endpoint;
     const grant = record.grants.find((one) => one.follower === follower) ?? {
-      ...{ follower, name, password: newSecret(), link: 'logical' as const },
+      ...{ follower, name, password: newSecret(), link: 'logical' as const, from: [] },
     };
     await this.#server.write({ grants: [grant] });
     await this.#server.insist(async () => undefined, signal);

@@ -1,6 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
+import { atPace, Pace } from '../../../../shared/pace.js';
 import { streamedTables } from './followable.js';
 import { schema } from './names.js';
 
@@ -60,7 +61,7 @@ export async function copyTable(
   follower: pg.Client,
   { name, columns, extended }: Table,
   state: 'new' | 'filled',
-  signal?: AbortSignal,
+  { pace = new Pace(), signal }: { pace?: Pace; signal?: AbortSignal } = {},
 ): Promise<void> {
   const list = columns.length > 0 ? `(${columns.join(', ')})` : '';
   // Rows of a table that is emptied in the same transaction can be written as ones that nobody need look at again.
@@ -68,8 +69,9 @@ export async function copyTable(
   await follower.query(`BEGIN; ${freeze ? `TRUNCATE ONLY ${name}` : `DELETE FROM ONLY ${name}`}`);
   await pipeline(
     primary.query(copyTo(`COPY ${name} ${list} TO STDOUT`)),
+    atPace(pace),
     follower.query(copyFrom(`COPY ${name} ${list} FROM STDIN${freeze ? ' WITH (FREEZE)' : ''}`)),
-    { signal },
+    { ...(signal && { signal }) },
   );
   await follower.query('COMMIT');
 }
