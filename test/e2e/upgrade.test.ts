@@ -34,7 +34,8 @@ describe.skipIf(older === undefined)('a migration with an upgrade', () => {
     const looked = await app.settled(id);
     expect(looked.upgrade).toEqual({ postgresql: newest });
     expect(describeSteps(looked)).toContain(`It becomes PostgreSQL ${newest}`);
-    await app.runTo(id, 'finalize');
+    const done = await app.runTo(id, 'finalize');
+    expect(describeSteps(done)).toMatch(/postgresql \d+: [\d,]+ rows, .* compared\./);
     const [moved] = await app.query<{ server_version: string }>(
       'SHOW server_version',
       stage.destination.name,

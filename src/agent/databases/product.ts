@@ -49,8 +49,7 @@ export interface Peer {
 
 /** Lets what a database holds be compared with what a follower of it holds, while both live. */
 export interface Comparable {
-  /** Null when its followers, or it and its primary, cannot be compared. */
-  contents(): Promise<Contents | null>;
+  contents(): Promise<Contents>;
   /** See the verb `digest` of the region protocol. */
   digest(part: string, looks: readonly Look[]): Promise<Seen | null>;
 }

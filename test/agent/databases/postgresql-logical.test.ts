@@ -4,6 +4,7 @@ import type pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Platform } from '../../../src/region/model.js';
 import { until } from '../../../src/shared/until.js';
+import { ComparedPair, compared, differences } from './compared-pair.js';
 import { majors, PostgresqlRegion } from './postgresql-region.js';
 import {
   asApp,
@@ -180,6 +181,49 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     }
     expect(withoutIdentities(after)).toEqual(withoutIdentities(final));
     await (await here.connect(old)).query('CREATE TABLE late (id int)');
+  });
+
+  it('is the same while it is written to, and differs where it was changed behind its back', async () => {
+    const pair = await twoMajors();
+    const { here, there, old, twin, name } = pair;
+    const app = await here.connect(old);
+    await app.query(`
+      CREATE TABLE by_int (id int PRIMARY KEY, note text, doubled int GENERATED ALWAYS AS (id * 2) STORED, real float4);
+      INSERT INTO by_int (id, note, real) SELECT n, 'int note ' || n, n / 7.0 FROM generate_series(1, 1500) n;
+      CREATE TABLE by_text (name text COLLATE "und-x-icu" PRIMARY KEY, note text);
+      INSERT INTO by_text SELECT chr(64 + n % 60) || 'é' || n, 'text note ' || n FROM generate_series(1, 1500) n;
+      CREATE TABLE keyless (one text, other text);
+      INSERT INTO keyless VALUES ('the same', NULL), ('the same', NULL), ('', 'x'), (NULL, 'x');
+      CREATE TABLE parent (a int PRIMARY KEY);
+      CREATE TABLE child (b int) INHERITS (parent);
+      ALTER TABLE parent ADD COLUMN c int;
+      INSERT INTO child (a, b, c) VALUES (1, 2, 3);
+      CREATE MATERIALIZED VIEW seen AS SELECT count(*) FROM by_int;
+      CREATE SEQUENCE steps; CREATE TABLE ticks (id int PRIMARY KEY, by text)`);
+    await here.databases.contents({ database: old }); // leaves who reads, as an earlier comparison does
+    await follow(pair);
+    await streaming(there.region, twin);
+    const compare = new ComparedPair([here.region, old], [there.region, twin]);
+    const writer = new Writer(() => here.connect(old));
+    const found = await compared(compare, `${name}: public.`);
+    await writer.stop();
+    expect(differences(found)).toEqual([]);
+    const rows = Object.fromEntries([...found].map(([part, one]) => [part, one.rows]));
+    const ticks = expect.any(Number);
+    expect(rows).toEqual({ by_int: 1_500, by_text: 1_500, child: 1, keyless: 4, parent: 0, ticks });
+    expect((await compare.contents()).primary.leftOut).toHaveLength(1);
+
+    await there.asSuperuser(twin, (client) =>
+      client.query(`
+        UPDATE by_int SET real = 1.0000001 WHERE id = 7;
+        UPDATE by_text SET note = NULL WHERE name = 'Zé1226';
+        UPDATE keyless SET one = 'x', other = '' WHERE one = '';
+        UPDATE child SET b = 3, c = 2`),
+    );
+    const wrong = differences(await compared(compare, `${name}: public.`));
+    expect(wrong.map(({ name, range }) => `${name} ${range.to}`)).toEqual([
+      ...['by_int ["7"]', 'by_text ["Zé1226"]', 'child null', 'keyless null'],
+    ]);
   });
 
   it('loses nothing that was acknowledged, whatever is killed, and begins anew when it was taken back', async () => {

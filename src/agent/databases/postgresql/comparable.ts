@@ -3,7 +3,8 @@ import pg from 'pg';
 import type { Contents, Look, Seen } from '../../../region/model.js';
 import { Refusal } from '../../../shared/errors.js';
 import type { Comparable } from '../product.js';
-import { contentsOf, readPartId } from './compared.js';
+import { contentsOf, isUndivided, readPartId } from './compared.js';
+import { databasesOf } from './logical/names.js';
 import { lookAtRows } from './rows.js';
 import type { Server } from './server.js';
 import { reader } from './settings.js';
@@ -18,12 +19,16 @@ const codes = {
   conflict: ['40001', '40P01'],
 };
 
+/** What followers that are kept by rows do not have before the switch. */
+const broughtAlong =
+  'Sequences, large objects, materialised views and unlogged tables are brought along by the switch, and not compared before.';
+
 /** How often a look that was in the way of replaying is tried again. */
 const retries = 10;
 /** After what a session that has not answered is given up, in milliseconds. */
-const patience = 60_000;
+const patience = { inPieces: 60_000, whole: 600_000 };
 
-/** Compares a cluster with its physical followers. */
+/** Compares a cluster with its followers. */
 export class ComparableCluster implements Comparable {
   readonly #server: Server;
 
@@ -31,22 +36,22 @@ export class ComparableCluster implements Comparable {
     this.#server = server;
   }
 
-  /** @returns null when it is followed by rows: where these lie, and what streams do not carry, would differ */
-  async contents(): Promise<Contents | null> {
+  async contents(): Promise<Contents> {
     const { grants, following } = this.#server.record;
     const links = [...grants.map(({ link }) => link), following?.endpoint.link];
-    if (links.includes('logical')) return null;
+    const link = links.includes('logical') ? 'logical' : 'physical';
     const databases = await this.#server.query(async (client) => {
       await ensureReader(client);
+      if (link === 'logical') return (await databasesOf(client)).map(({ name }) => name);
       const { rows } = await client.query<{ datname: string }>(
         'SELECT datname FROM pg_database WHERE datallowconn',
       );
       return rows.map(({ datname }) => datname);
     });
-    const all: Contents = { parts: [], leftOut: [] };
+    const all: Contents = { parts: [], leftOut: link === 'logical' ? [broughtAlong] : [] };
     for (const database of databases) {
       const found = await this.#server
-        .query((client) => contentsOf(client, database), { database })
+        .query((client) => contentsOf(client, database, link), { database })
         .catch((error) => {
           if (codes.gone.includes(codeOf(error))) return null; // dropped meanwhile
           throw error;
@@ -62,7 +67,7 @@ export class ComparableCluster implements Comparable {
     const attempt = () =>
       this.#server.query((client) => lookAtRows(client, what, looks), {
         ...{ user: reader, database: what.database },
-        signal: AbortSignal.timeout(patience),
+        signal: AbortSignal.timeout(isUndivided(what) ? patience.whole : patience.inPieces),
       });
     return pRetry(attempt, {
       retries,

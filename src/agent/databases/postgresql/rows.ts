@@ -2,7 +2,7 @@ import pg from 'pg';
 import { z } from 'zod';
 import { formatLsn, parseLsn } from '../../../postgresql/lsn.js';
 import type { Bound, KeyRange, Look, Seen, SeenRange } from '../../../region/model.js';
-import type { Compared, Key } from './compared.js';
+import { type Compared, isByRows, isUndivided, type Key } from './compared.js';
 
 /** How long a look may take, in milliseconds: no snapshot is held for longer. */
 const patience = 10_000;
@@ -30,6 +30,9 @@ const settings = `
   SET jit = off;
   SET max_parallel_workers_per_gather = 0;`;
 
+/** What is gone through whole is of a bounded size, and takes longer. */
+const undivided = `SET enable_seqscan = on; SET statement_timeout = ${3 * patience}`;
+
 /**
  * Looks at rows of what is compared.
  * @param client whose session is in the database of that; nobody else uses it
@@ -41,6 +44,7 @@ export async function lookAtRows(
   looks: readonly Look[],
 ): Promise<Seen> {
   await client.query(settings);
+  if (isUndivided(what)) await client.query(undivided);
   const ranges: SeenRange[] = [];
   for (const look of looks) ranges.push(await seenOf(client, what, look));
   return { ranges, position: await endOf(client) };
@@ -72,6 +76,7 @@ async function boundary(
   range: KeyRange,
   most: number,
 ): Promise<Bound | null> {
+  if (what.kind === 'table' && what.key.length === 0) return range.to;
   if (what.kind === 'table' && what.key[0]?.column === 'ctid') {
     return boundaryByPlace(client, what, range, most);
   }
@@ -147,13 +152,31 @@ async function nth(
   most: number,
 ): Promise<Bound | null> {
   const { sql, values } = within(client, key, range);
-  const columns = key.map(({ column }) => `t.${client.escapeIdentifier(column)}`);
+  const columns = key.map((one) => placeIn(client, one));
   const { rows } = await client.query<{ bound: string[] }>(
-    `SELECT ARRAY[${columns.map((column) => `${column}::text`).join(', ')}] AS bound
+    `SELECT ARRAY[${columns.map((column) => `(${column})::text`).join(', ')}] AS bound
        FROM ${from} WHERE ${sql} ORDER BY ${columns.join(', ')} OFFSET $${values.length + 1} LIMIT 1`,
     [...values, most - 1],
   );
   return rows[0] ? writeBound(rows[0].bound) : null;
+}
+
+/** Of the text of a row. The faster one may be another in another version. */
+const hashes = {
+  ofOneVersion: 'hashtextextended(text COLLATE "C", 0)',
+  ofAnyVersion: `('x' || left(md5(text), 16))::bit(64)::bigint`,
+};
+
+/** A row as a text. A table that was made anew may have its columns in another order: that of their names is the same. */
+async function textOf(client: pg.Client, what: Compared): Promise<string> {
+  if (what.kind !== 'table' || !isByRows(what)) return 'ROW(t.*)::text';
+  const { rows } = await client.query<{ column: string }>(
+    `SELECT attname AS column FROM pg_attribute
+      WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attname COLLATE "C"`,
+    [nameOf(client, what)],
+  );
+  const columns = rows.map(({ column }) => `t.${client.escapeIdentifier(column)}`);
+  return `ROW(${columns.join(', ')})::text`;
 }
 
 /** The sum of what the rows hash to, which does not depend on the order in which they are read. */
@@ -168,8 +191,8 @@ async function digestOf(
   const { rows } = await client.query<{ rows: string; bytes: string; sum: string }>(
     // OFFSET keeps the text of a row from being made once for each use of it.
     `SELECT count(*) AS rows, coalesce(sum(octet_length(text)), 0) AS bytes,
-            coalesce(sum(hashtextextended(text COLLATE "C", 0)::numeric), 0) AS sum
-       FROM (SELECT ROW(t.*)::text AS text FROM ${from} WHERE ${sql} OFFSET 0) chunk`,
+            coalesce(sum(${isByRows(what) ? hashes.ofAnyVersion : hashes.ofOneVersion}::numeric), 0) AS sum
+       FROM (SELECT ${await textOf(client, what)} AS text FROM ${from} WHERE ${sql} OFFSET 0) chunk`,
     values,
   );
   const [found] = rows;
@@ -181,6 +204,11 @@ async function digestOf(
   };
 }
 
+/** What a row is ordered by: a text that servers may sort differently, by its bytes. */
+function placeIn(client: pg.Client, { column, sorted }: Key[number]): string {
+  return `t.${client.escapeIdentifier(column)}${sorted ? ' COLLATE "C"' : ''}`;
+}
+
 /** The condition for a row to be in the range, in the order of the key itself. */
 function within(
   client: pg.Client,
@@ -188,7 +216,7 @@ function within(
   { after, to }: KeyRange,
 ): { readonly sql: string; readonly values: string[] } {
   const values: string[] = [];
-  const columns = key.map(({ column }) => `t.${client.escapeIdentifier(column)}`).join(', ');
+  const columns = key.map((one) => placeIn(client, one)).join(', ');
   const beyond = (comparison: '>' | '<=', bound: Bound | null) => {
     if (bound === null) return [];
     const read = readBound(bound);

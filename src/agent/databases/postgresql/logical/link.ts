@@ -76,7 +76,7 @@ export class LogicalLink implements Link {
     return rowCount === databases.length;
   }
 
-  /** When the rows are there, what streams do not carry is brought along: final if the primary is fenced. */
+  /** When the rows are there, and the primary is fenced, what streams do not carry is brought along. */
   async waitFor(position: string, timeout: number): Promise<void> {
     const wanted = parseLsn(position);
     const signal = AbortSignal.timeout(Math.max(1, timeout));
@@ -91,7 +91,7 @@ export class LogicalLink implements Link {
       },
       { signal },
     );
-    await this.#carry(signal);
+    if (await this.#isPrimaryFenced(signal)) await this.#carry(signal);
   }
 
   async promote(signal?: AbortSignal): Promise<void> {
@@ -153,15 +153,8 @@ export class LogicalLink implements Link {
    */
   async #carryLast(signal: AbortSignal): Promise<void> {
     try {
-      const { rows } = await this.#atPrimary(
-        'postgres',
-        (client) =>
-          client.query<{ fenced: boolean }>(
-            "SELECT current_setting('default_transaction_read_only')::bool AS fenced",
-          ),
-        { signal },
-      );
-      const isFinal = this.#server.record.following?.carried && rows[0]?.fenced;
+      const isFenced = await this.#isPrimaryFenced(signal);
+      const isFinal = this.#server.record.following?.carried && isFenced;
       if (!isFinal) await this.#carry(signal);
     } catch (error) {
       this.#server.logger.warn(
@@ -169,6 +162,18 @@ export class LogicalLink implements Link {
         'promoted with what streams do not carry as it was last',
       );
     }
+  }
+
+  async #isPrimaryFenced(signal: AbortSignal): Promise<boolean> {
+    const { rows } = await this.#atPrimary(
+      'postgres',
+      (client) =>
+        client.query<{ fenced: boolean }>(
+          "SELECT current_setting('default_transaction_read_only')::bool AS fenced",
+        ),
+      { signal },
+    );
+    return rows[0]?.fenced ?? false;
   }
 
   async #carry(signal: AbortSignal): Promise<void> {
