@@ -96,8 +96,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     logger,
   });
   const place = { address: host, copyRate: copyRate.now, logger };
+  const databasesDir = join(dir, 'databases');
   const databases = new Databases({
-    dir: join(dir, 'databases'),
+    dir: databasesDir,
     products: [
       new Postgresql({ majors, ...place }),
       new Influxdb({ influxd: await findInfluxd(), ...place }),
@@ -169,7 +170,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     origins: [...(options.origins ?? [host])],
     memory: totalmem(),
   });
-  const probes = new Probes({ dir, host, describe });
+  const probes = new Probes({ dir, databases: databasesDir, host, describe });
   const rooms = { apps, attachments, deployments, addons, freezes, databases, traffic, probes };
   const http = buildHttp({ performs: performs(rooms), deployments, sources, token, logger });
   const address = () => `${host}:${listeningPort(http.server)}`;

@@ -1,12 +1,12 @@
-import { readFile, statfs } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import type { Room } from '../../region/model.js';
+import { diskOf } from '../../shared/disk.js';
 import { withVariable } from '../../shared/processes.js';
 import { marker } from '../runtime/host-processes/supervised.js';
 
-/** What is free on this host, in bytes. */
-export async function roomIn(dir: string): Promise<Room> {
-  const { bavail, bsize } = await statfs(dir);
-  return { disk: bavail * bsize, memory: await availableMemory() };
+/** What is free on this host, and on the disk of a folder, in bytes. */
+export async function roomIn(folder: string): Promise<Room> {
+  return { disk: (await diskOf(folder)).free, memory: await availableMemory() };
 }
 
 /** Bytes of memory that processes of an app take now. */

@@ -11,6 +11,8 @@ type Verbs = Performs<'describe' | 'memoryOf' | 'room' | 'offerProbe' | 'reach' 
 export interface ProbesParts {
   /** The region's folder. */
   readonly dir: string;
+  /** The folder of its databases, which may be on a disk of its own. */
+  readonly databases: string;
   /** Address of this host. */
   readonly host: string;
   readonly describe: () => Promise<RegionDescription>;
@@ -38,7 +40,7 @@ export class Probes implements Verbs {
   }
 
   room() {
-    return roomIn(this.#parts.dir);
+    return roomIn(this.#parts.databases);
   }
 
   async offerProbe({ from = [] }: { from?: readonly string[] | undefined }) {

@@ -17,6 +17,8 @@ import { readJsonFile } from '../../../src/shared/json-file.js';
 import { processIdentity, signalProcess, waitForExit } from '../../../src/shared/processes.js';
 import { until } from '../../../src/shared/until.js';
 import { InfluxdbClient } from './influxdb-client.js';
+import { mayMount, SmallDisk } from './small-disk.js';
+import { copiedOnceThereIsRoom } from './test-databases.js';
 
 const influxd = await findInfluxd();
 const logger = pino({ level: 'silent' });
@@ -29,8 +31,9 @@ class TestRegion {
     this.databases = this.#open();
   }
 
-  static async create(): Promise<TestRegion> {
-    const region = new TestRegion(await mkdtemp(join(tmpdir(), 'godwit-test-')));
+  static async create(disk?: SmallDisk): Promise<TestRegion> {
+    const dir = disk?.folder ?? (await mkdtemp(join(tmpdir(), 'godwit-test-')));
+    const region = new TestRegion(dir);
     await region.databases.recover();
     return region;
   }
@@ -309,6 +312,23 @@ describe('InfluxDB', () => {
     await expect(came).rejects.toThrow();
     await here.databases.revokeFollow({ database: old, follower });
     await expect(ask('ahead')).rejects.toThrow();
+  });
+
+  it.runIf(mayMount)('finds no room for its copy, and leaves nothing of it', async () => {
+    const disk = await SmallDisk.create(1 / 16);
+    cleanUp.push(() => disk.remove());
+    const small = await TestRegion.create(disk);
+    cleanUp.push(() => small.databases.close({ stop: true }));
+    const twin = await small.provision('empty');
+    const endpoint = await here.databases.grantFollow({ database: old, follower });
+    await copiedOnceThereIsRoom(small, twin, endpoint, disk);
+    await small.waiting(twin);
+    await disk.fill();
+    await small.databases.standDown({ database: twin });
+    await small.databases.deprovision(twin);
+    await disk.empty();
+    expect(await readdir(small.dir)).toEqual([]);
+    await here.databases.revokeFollow({ database: old, follower });
   });
 
   it('does not take for whole what was copied of an earlier fence, nor go on with what is taken back', async () => {

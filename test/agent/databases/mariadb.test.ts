@@ -34,7 +34,8 @@ import {
 import { createCertificate } from '../../../src/shared/self-signed.js';
 import { until } from '../../../src/shared/until.js';
 import { changeEverything, everything, makeEverything } from './mariadb/everything.js';
-import { admittedFromHere, LimitedCopy } from './test-databases.js';
+import { mayMount, SmallDisk } from './small-disk.js';
+import { admittedFromHere, copiedOnceThereIsRoom, LimitedCopy } from './test-databases.js';
 
 const found = await findMariadb();
 if (!found)
@@ -59,10 +60,13 @@ class TestRegion {
   }
 
   /** @param mode of the region's folder, which others can walk through or not */
-  static async create(mode = 0o700, copyRate: Rate = () => null): Promise<TestRegion> {
-    const dir = await mkdtemp(join(tmpdir(), 'godwit-test-'));
+  static async create(
+    mode = 0o700,
+    { copyRate = () => null, disk }: { copyRate?: Rate; disk?: SmallDisk } = {},
+  ): Promise<TestRegion> {
+    const dir = disk?.folder ?? (await mkdtemp(join(tmpdir(), 'godwit-test-')));
     await chmod(dir, mode);
-    cleanUp.push(() => rm(dir, { recursive: true, force: true }));
+    if (!disk) cleanUp.push(() => rm(dir, { recursive: true, force: true }));
     const region = new TestRegion(dir, copyRate);
     await region.databases.recover();
     cleanUp.push(() => region.databases.close({ stop: true }));
@@ -470,12 +474,28 @@ describe('a MariaDB database', () => {
 
   it('is copied by whom it was promised to, from where that one is, and no faster than its region wants', async () => {
     const limit = new LimitedCopy();
-    const here = await TestRegion.create(0o700, limit.now);
+    const here = await TestRegion.create(0o700, { copyRate: limit.now });
     const there = await TestRegion.create();
     const [old, twin] = [await here.provision(), await there.provision('empty')];
     const endpoint = await admittedFromHere(here, old, there, twin);
     await limit.follow(there, twin, endpoint);
     await streaming(there, twin);
+  });
+
+  it.runIf(mayMount)('finds no room for its copy, and leaves nothing of it', async () => {
+    const disk = await SmallDisk.create(16);
+    cleanUp.push(() => disk.remove());
+    const [here, there] = [await TestRegion.create(), await TestRegion.create(0o700, { disk })];
+    const [old, twin] = [await here.provision(), await there.provision('empty')];
+    const endpoint = await here.databases.grantFollow({ database: old, follower: randomUUID() });
+    await copiedOnceThereIsRoom(there, twin, endpoint, disk);
+    await streaming(there, twin);
+    await disk.fill();
+    await (await here.connect(old)).query('CREATE TABLE entries (id int)');
+    await there.databases.standDown({ database: twin });
+    await there.databases.deprovision(twin);
+    await disk.empty();
+    expect(await readdir(there.dir)).toEqual([]);
   });
 
   it('is removed while it is being copied, however often that is asked', async () => {

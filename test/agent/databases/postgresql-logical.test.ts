@@ -13,7 +13,8 @@ import {
   changes,
   everythingIn,
 } from './rich/data-set.js';
-import { cleanUp, streaming } from './test-databases.js';
+import { mayMount, SmallDisk } from './small-disk.js';
+import { afterwards, cleanUp, copiedOnceThereIsRoom, streaming } from './test-databases.js';
 
 afterEach(cleanUp);
 
@@ -303,6 +304,22 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     expect(all.filter((id) => !last.has(id))).toEqual([]);
     expect(further.acknowledged.length).toBeGreaterThan(0);
   }, 120_000);
+
+  it.runIf(mayMount)('finds no room for its copy, and leaves nothing of it', async () => {
+    const disk = await SmallDisk.create(64);
+    afterwards(() => disk.remove());
+    const [here, there] = [await PostgresqlRegion.create(), await PostgresqlRegion.create(disk)];
+    const [old, twin] = [await here.provision(older), await there.provision(newest, 'empty')];
+    const app = await here.connect(old);
+    await app.query(
+      "CREATE TABLE entries AS SELECT repeat('x', 1000) AS text FROM generate_series(1, 30000)",
+    );
+    const to = await platform(there, twin);
+    const grant = { database: old, follower: randomUUID(), to };
+    const endpoint = await here.databases.grantFollow(grant);
+    await copiedOnceThereIsRoom(there, twin, endpoint, disk);
+    await there.databases.deprovision(twin);
+  });
 
   it('is foreseen, with all that is in the way', async () => {
     const { here, there, old, twin } = await twoMajors();

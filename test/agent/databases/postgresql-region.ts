@@ -7,6 +7,7 @@ import { findBinaries } from '../../../src/postgresql/binaries.js';
 import { Cluster } from '../../../src/postgresql/cluster.js';
 import { identify, type ProcessIdentity } from '../../../src/shared/processes.js';
 import { until } from '../../../src/shared/until.js';
+import type { SmallDisk } from './small-disk.js';
 import { afterwards, kill, logger, TestDatabases } from './test-databases.js';
 
 export const majors = await findBinaries();
@@ -15,9 +16,10 @@ export const majors = await findBinaries();
 export class PostgresqlRegion {
   private constructor(readonly region: TestDatabases) {}
 
-  static async create(): Promise<PostgresqlRegion> {
+  /** @param disk of its own, if given */
+  static async create(disk?: SmallDisk): Promise<PostgresqlRegion> {
     const product = new Postgresql({ majors, address: '127.0.0.1', logger });
-    return new PostgresqlRegion(await TestDatabases.create(product));
+    return new PostgresqlRegion(await TestDatabases.create(product, disk));
   }
 
   get databases(): Databases {

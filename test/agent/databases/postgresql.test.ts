@@ -11,10 +11,12 @@ import { formatLsn, parseLsn } from '../../../src/postgresql/lsn.js';
 import type { Rate } from '../../../src/shared/pace.js';
 import { identify, type ProcessIdentity, signalProcess } from '../../../src/shared/processes.js';
 import { until } from '../../../src/shared/until.js';
+import { mayMount, SmallDisk } from './small-disk.js';
 import {
   admittedFromHere,
   afterwards,
   cleanUp,
+  copiedOnceThereIsRoom,
   kill,
   LimitedCopy,
   logger,
@@ -25,8 +27,8 @@ import {
 const majors = await findBinaries();
 afterEach(cleanUp);
 
-const create = (more: { copyRate?: Rate } = {}) =>
-  TestDatabases.create(new Postgresql({ majors, address: '127.0.0.1', logger, ...more }));
+const create = (more: { copyRate?: Rate } = {}, disk?: SmallDisk) =>
+  TestDatabases.create(new Postgresql({ majors, address: '127.0.0.1', logger, ...more }), disk);
 
 async function connect({ databases }: TestDatabases, database: string): Promise<pg.Client> {
   const client = new pg.Client(databases.variables(database)['DATABASE_URL']);
@@ -163,6 +165,23 @@ describe('a database', () => {
     const endpoint = await admittedFromHere(here, old, there, twin);
     await limit.follow(there, twin, endpoint);
     await streaming(there, twin);
+  });
+
+  it.runIf(mayMount)('finds no room for its copy, and leaves nothing of it', async () => {
+    const disk = await SmallDisk.create(16);
+    afterwards(() => disk.remove());
+    const [here, there] = [await create(), await create({}, disk)];
+    const [old, twin] = [await here.provision(newest), await there.provision(newest, 'empty')];
+    const endpoint = await here.databases.grantFollow({ database: old, follower: randomUUID() });
+    await copiedOnceThereIsRoom(there, twin, endpoint, disk);
+    await streaming(there, twin);
+    // Nor does a follower whose disk is full harm its primary, or keep itself from being removed.
+    await disk.fill();
+    await (await connect(here, old)).query('CREATE TABLE entries (id int)');
+    await there.databases.standDown({ database: twin });
+    await there.databases.deprovision(twin);
+    await disk.empty();
+    expect(await readdir(there.dir)).toEqual([]);
   });
 
   it('is removed while it is being copied, however often that is asked', async () => {

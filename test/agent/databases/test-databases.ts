@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Databases } from '../../../src/agent/databases/databases.js';
 import type { Product } from '../../../src/agent/databases/product.js';
+import { diskOf } from '../../../src/shared/disk.js';
 import { newId } from '../../../src/shared/ids.js';
 import { createLogger } from '../../../src/shared/logging.js';
 import { type ProcessIdentity, signalProcess, waitForExit } from '../../../src/shared/processes.js';
 import { until } from '../../../src/shared/until.js';
+import type { SmallDisk } from './small-disk.js';
 
 export const logger = createLogger('test');
 logger.level = 'silent';
@@ -35,9 +37,10 @@ export class TestDatabases {
     this.databases = this.#open();
   }
 
-  static async create(product: Product): Promise<TestDatabases> {
-    const dir = await mkdtemp(join(tmpdir(), 'godwit-test-'));
-    afterwards(() => rm(dir, { recursive: true, force: true }));
+  /** @param disk of its own, if given */
+  static async create(product: Product, disk?: SmallDisk): Promise<TestDatabases> {
+    const dir = disk?.folder ?? (await mkdtemp(join(tmpdir(), 'godwit-test-')));
+    if (!disk) afterwards(() => rm(dir, { recursive: true, force: true }));
     const region = new TestDatabases(dir, product);
     await region.databases.recover();
     afterwards(() => region.databases.close({ stop: true }));
@@ -133,4 +136,27 @@ export async function admittedFromHere(
   const endpoint = await primaries.grantFollow({ ...grant, from: ['127.0.0.0/31'] });
   expect(endpoint).toEqual(elsewhere);
   return endpoint;
+}
+
+/**
+ * Copies to where there is no room, which fails and leaves nothing there; then makes room, and begins again.
+ */
+export async function copiedOnceThereIsRoom(
+  { databases }: Pick<TestDatabases, 'databases'>,
+  database: string,
+  endpoint: Record<string, unknown>,
+  disk: SmallDisk,
+): Promise<void> {
+  await databases.follow({ database, endpoint });
+  const failed = async () => {
+    const { stage, reason } = await databases.following({ database });
+    return stage === 'failed' && reason;
+  };
+  const reason = await until(failed, { timeout: 60_000, what: 'the disk to be full' });
+  expect(reason).toContain('ENOSPC');
+  expect(reason).toMatch(/Of its [\d.]+ [kM]B, [\d.]+ [kM]B are free/);
+  const { size, free } = await diskOf(disk.folder);
+  expect(size - free).toBeLessThan(1024 * 1024);
+  await disk.resize(128);
+  await databases.follow({ database, endpoint });
 }

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import pRetry from 'p-retry';
 import type { Following, Inspection } from '../../../region/model.js';
+import { noteThen, unlessDiskFull } from '../../../shared/disk.js';
 import { messageOf, Refusal } from '../../../shared/errors.js';
 import { exists } from '../../../shared/exists.js';
 import { databasePorts, freePort, isFree } from '../../../shared/free-port.js';
@@ -124,7 +125,7 @@ export class MariadbDatabase implements Database {
 
   async remove(): Promise<void> {
     if (!(await exists(this.#folder))) return;
-    await this.#write({ removing: true });
+    await this.#write({ removing: true }).catch(unlessDiskFull);
     await this.#empty();
     await rm(this.#folder, { recursive: true, force: true });
   }
@@ -284,8 +285,8 @@ export class MariadbDatabase implements Database {
   }
 
   async standDown(): Promise<void> {
-    await this.#write({ role: 'empty', following: null, fenced: false, grants: [] });
-    await this.#empty();
+    const meant = () => this.#write({ role: 'empty', following: null, fenced: false, grants: [] });
+    await noteThen(meant, () => this.#empty());
   }
 
   /** Copies, unless that goes on or has failed, and then follows. */
@@ -299,7 +300,11 @@ export class MariadbDatabase implements Database {
         await this.#write({ following: { endpoint, copied: true } });
         await this.#settle(signal);
       },
-      (error) => error instanceof NotAdmitted,
+      {
+        folder: this.#folder,
+        isRefusedForGood: (error) => error instanceof NotAdmitted,
+        discard: () => this.#server.wipe(),
+      },
     );
   }
 

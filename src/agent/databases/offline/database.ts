@@ -2,6 +2,7 @@ import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Following, Inspection } from '../../../region/model.js';
+import { noteThen, unlessDiskFull } from '../../../shared/disk.js';
 import { isMissing, messageOf, Refusal } from '../../../shared/errors.js';
 import { exists } from '../../../shared/exists.js';
 import { databasePorts, freePort, isFree } from '../../../shared/free-port.js';
@@ -9,7 +10,7 @@ import { newId, newSecret } from '../../../shared/ids.js';
 import { writeJsonFile } from '../../../shared/json-file.js';
 import type { Logger } from '../../../shared/logging.js';
 import { until } from '../../../shared/until.js';
-import { Copying } from '../copying.js';
+import { Copying, type CopyingParts } from '../copying.js';
 import type { Database, Peer, Place } from '../product.js';
 import { Door } from './door.js';
 import { fetchPart } from './fetch.js';
@@ -102,7 +103,7 @@ export class OfflineDatabase implements Database {
 
   async remove(): Promise<void> {
     if (!(await exists(this.#folder))) return;
-    await this.#write({ removing: true });
+    await this.#write({ removing: true }).catch(unlessDiskFull);
     await this.#empty();
     await rm(this.#folder, { recursive: true, force: true });
   }
@@ -271,8 +272,8 @@ export class OfflineDatabase implements Database {
   }
 
   async standDown(): Promise<void> {
-    await this.#write({ role: 'empty', following: null, fence: null, grants: [] });
-    await this.#empty();
+    const meant = () => this.#write({ role: 'empty', following: null, fence: null, grants: [] });
+    await noteThen(meant, () => this.#empty());
   }
 
   /** Copies what lasts, unless that goes on or has failed. */
@@ -282,7 +283,7 @@ export class OfflineDatabase implements Database {
       const { rest } = await fetchPart(endpoint, 'ahead', this.#next, onProgress, signal);
       signal.throwIfAborted();
       await this.#writeFollowing({ rest });
-    }, isRefusedForGood);
+    }, this.#copyingParts);
   }
 
   /** Copies all of a fenced primary, and puts it in the place of the copy that there was. */
@@ -296,9 +297,14 @@ export class OfflineDatabase implements Database {
       await rename(folder, earlier);
       await this.#writeFollowing({ rest: 0, copied: position });
       await this.#settle();
-    }, isRefusedForGood);
+    }, this.#copyingParts);
     this.#copying = copying;
     return copying;
+  }
+
+  get #copyingParts(): CopyingParts {
+    const discard = () => rm(this.#next.folder, { recursive: true, force: true });
+    return { folder: this.#folder, isRefusedForGood, discard };
   }
 
   /** Ends what a copy that took the place of another one may have left undone. */

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { parseLsn } from '../../../postgresql/lsn.js';
 import type { Following, Inspection } from '../../../region/model.js';
+import { noteThen, unlessDiskFull } from '../../../shared/disk.js';
 import { messageOf, Refusal } from '../../../shared/errors.js';
 import { exists } from '../../../shared/exists.js';
 import { newSecret } from '../../../shared/ids.js';
@@ -90,7 +91,7 @@ export class PostgresqlDatabase implements Database {
   async remove(): Promise<void> {
     const { folder } = this.#server;
     if (!(await exists(folder))) return;
-    await this.#server.write({ removing: true });
+    await this.#server.write({ removing: true }).catch(unlessDiskFull);
     await this.#empty();
     await rm(folder, { recursive: true, force: true });
   }
@@ -280,10 +281,13 @@ export class PostgresqlDatabase implements Database {
       role === 'empty' ||
       following?.endpoint.link === 'logical' ||
       grants.some(({ link }) => link === 'logical');
-    await this.#server.write({ role: 'empty', following: null, fenced: false, grants: [] });
-    await this.#giveUpCopying();
-    if (isKept) await this.#server.cluster.crash();
-    else await this.#server.cluster.wipe();
+    const meant = () =>
+      this.#server.write({ role: 'empty', following: null, fenced: false, grants: [] });
+    await noteThen(meant, async () => {
+      await this.#giveUpCopying();
+      if (isKept) await this.#server.cluster.crash();
+      else await this.#server.cluster.wipe();
+    });
   }
 
   async #beginFence(): Promise<void> {
@@ -311,7 +315,11 @@ export class PostgresqlDatabase implements Database {
   #copyInBackground(endpoint: Endpoint): void {
     this.#copying ??= new Copying(
       (signal, onProgress) => this.#link(endpoint).copy(onProgress, signal),
-      isRefusedForGood,
+      {
+        folder: this.#server.folder,
+        isRefusedForGood,
+        discard: () => this.#link(endpoint).discard(),
+      },
     );
   }
 

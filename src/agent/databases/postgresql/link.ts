@@ -4,6 +4,8 @@ import type { CopyProgress } from '../../../shared/copy-progress.js';
 export interface Link {
   /** Copies from the beginning, wiping what was there; then it is whole, and follows. */
   copy(onProgress: (progress: CopyProgress) => void, signal: AbortSignal): Promise<void>;
+  /** Removes what of a copy is there, if another could be made. */
+  discard(): Promise<void>;
   /** Whether the primary still has all that the follower has not had yet. */
   isKept(): Promise<boolean>;
   /** Bytes of history still to replay; null while that is not known. */

@@ -41,6 +41,10 @@ export class PhysicalLink implements Link {
     await this.#server.start(signal);
   }
 
+  async discard(): Promise<void> {
+    await this.#server.cluster.wipe();
+  }
+
   /** Not looked at: one whose slot has lost something shows as a follower that does not catch up. */
   async isKept(): Promise<boolean> {
     return true;

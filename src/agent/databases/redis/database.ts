@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import pRetry from 'p-retry';
 import type { Following, Inspection } from '../../../region/model.js';
+import { diskOf, isDiskFull, noteThen, unlessDiskFull } from '../../../shared/disk.js';
 import { messageOf, Refusal } from '../../../shared/errors.js';
 import { exists } from '../../../shared/exists.js';
 import { databasePorts, freePort, isFree } from '../../../shared/free-port.js';
@@ -11,12 +12,13 @@ import type { Logger } from '../../../shared/logging.js';
 import { isAlive, type ProcessIdentity } from '../../../shared/processes.js';
 import { createCertificate } from '../../../shared/self-signed.js';
 import { until } from '../../../shared/until.js';
+import { noRoomFor } from '../copying.js';
 import { watchForCutOff } from '../cut-off.js';
 import type { Database, Peer, Place } from '../product.js';
 import { ComparableRedis } from './comparable.js';
 import { conform } from './conform.js';
 import { Door } from './door.js';
-import { type Info, isDurable } from './info.js';
+import { hasFailedToWrite, type Info, isDurable } from './info.js';
 import { judge } from './inspect.js';
 import { refusalOf } from './knock.js';
 import { formatPosition, hasReached, parsePosition, positionOf } from './position.js';
@@ -25,6 +27,7 @@ import {
   type DatabaseRecord,
   type Endpoint,
   endpoint as endpointSchema,
+  type Follower,
   type Grant,
   type Primary,
   recordFile,
@@ -63,6 +66,8 @@ export class RedisDatabase implements Database {
   #record: DatabaseRecord;
   /** The process that is known to be what the record says. */
   #conforming: ProcessIdentity | null = null;
+  /** Why a copy was given up, until it is asked for again. */
+  #noRoom: string | null = null;
   /** The door that is open, for whom, and where to. */
   #door: { readonly door: Door; readonly grants: readonly Grant[]; readonly to: number } | null =
     null;
@@ -92,13 +97,16 @@ export class RedisDatabase implements Database {
   }
 
   async tend(): Promise<void> {
-    if (this.#record.state.role === 'empty') return;
-    const running = await this.#server.identity();
-    if (!running || !isDeepStrictEqual(running, this.#conforming)) await this.#run();
-    await this.#mindTheDoor();
-    const { state } = this.#record;
-    if (state.role === 'follower' && !state.copied && isInSync(await this.#look())) {
-      await this.#write({ state: { ...state, copied: true } });
+    if (this.#record.state.role === 'empty' || this.#noRoom !== null) return;
+    try {
+      const running = await this.#server.identity();
+      if (!running || !isDeepStrictEqual(running, this.#conforming)) await this.#run();
+      await this.#mindTheDoor();
+      await this.#tendCopy();
+    } catch (error) {
+      const { state } = this.#record;
+      if (state.role !== 'follower' || state.copied || !isDiskFull(error)) throw error;
+      await this.#giveUpCopy(state);
     }
   }
 
@@ -115,7 +123,7 @@ export class RedisDatabase implements Database {
 
   async remove(): Promise<void> {
     if (!(await exists(this.#folder))) return;
-    await this.#write({ removing: true });
+    await this.#write({ removing: true }).catch(unlessDiskFull);
     await this.#empty();
     await rm(this.#folder, { recursive: true, force: true });
   }
@@ -169,6 +177,7 @@ export class RedisDatabase implements Database {
   async follow(given: Record<string, unknown>): Promise<void> {
     const endpoint = this.#endpoint(given);
     const { state } = this.#record;
+    this.#noRoom = null;
     if (state.role === 'primary') {
       throw Refusal.conflict('primary', 'A primary does not follow; have it stand down first.');
     }
@@ -193,6 +202,7 @@ export class RedisDatabase implements Database {
     const { state } = this.#record;
     const none: Following = { stage: 'idle', copied: 0, total: 0, lag: null, reason: null };
     if (state.role !== 'follower') return none;
+    if (this.#noRoom !== null) return { ...none, stage: 'failed', reason: this.#noRoom };
     const seen = await this.#look().catch((error) => {
       this.#logger.debug({ err: error }, 'the follower does not answer');
       return null;
@@ -293,8 +303,24 @@ export class RedisDatabase implements Database {
   }
 
   async standDown(): Promise<void> {
-    await this.#write({ state: { role: 'empty' } });
-    await this.#empty();
+    const meant = () => this.#write({ state: { role: 'empty' } });
+    await noteThen(meant, () => this.#empty());
+  }
+
+  /** Notes that it has a copy, or that there is no room for one. */
+  async #tendCopy(): Promise<void> {
+    const { state } = this.#record;
+    if (state.role !== 'follower' || state.copied) return;
+    const seen = await this.#look();
+    if (isInSync(seen)) return this.#write({ state: { ...state, copied: true } });
+    // What it could not write it has removed by now.
+    const { free } = await diskOf(this.#folder);
+    if (hasFailedToWrite(seen) && free < seen.used_memory_dataset) await this.#giveUpCopy(state);
+  }
+
+  async #giveUpCopy({ endpoint }: Follower): Promise<void> {
+    await this.#server.wipe();
+    this.#noRoom = await noRoomFor(endpoint.size, this.#folder);
   }
 
   /** @throws Refusal `conflict` when it is another version's, whose data this one may not read */
@@ -449,6 +475,7 @@ export class RedisDatabase implements Database {
 
   async #empty(): Promise<void> {
     this.#conforming = null;
+    this.#noRoom = null;
     await this.#closeDoor();
     await this.#server.wipe();
   }

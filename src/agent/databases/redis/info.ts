@@ -60,6 +60,11 @@ export function readInfo(text: string): Info {
   return info.parse({ ...fields, modules, databases });
 }
 
+/** Whether it failed to write its log, and has not come to it since. */
+export function hasFailedToWrite(seen: Info): boolean {
+  return seen.aof_last_bgrewrite_status !== 'ok' || seen.aof_last_write_status !== 'ok';
+}
+
 /** Whether it could come back from its disk with all that it has now. */
 export function isDurable(seen: Info): boolean {
   return (
@@ -67,7 +72,6 @@ export function isDurable(seen: Info): boolean {
     seen.aof_enabled &&
     !seen.aof_rewrite_in_progress &&
     !seen.aof_rewrite_scheduled &&
-    seen.aof_last_bgrewrite_status === 'ok' &&
-    seen.aof_last_write_status === 'ok'
+    !hasFailedToWrite(seen)
   );
 }

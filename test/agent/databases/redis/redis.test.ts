@@ -19,10 +19,12 @@ import { isAlive, type ProcessIdentity, signalProcess } from '../../../../src/sh
 import { createCertificate } from '../../../../src/shared/self-signed.js';
 import { until } from '../../../../src/shared/until.js';
 import { ComparedPair, compared, differences } from '../compared-pair.js';
+import { mayMount, SmallDisk } from '../small-disk.js';
 import {
   admittedFromHere,
   afterwards,
   cleanUp,
+  copiedOnceThereIsRoom,
   kill,
   LimitedCopy,
   logger,
@@ -34,8 +36,8 @@ import { type Client, clientOf, contentsOf, fill, lostOf, Writer } from './conte
 const programs = await findRedis();
 afterEach(cleanUp);
 
-const create = (more: { copyRate?: Rate } = {}) =>
-  TestDatabases.create(new Redis({ programs, address: '127.0.0.1', logger, ...more }));
+const create = (more: { copyRate?: Rate } = {}, disk?: SmallDisk) =>
+  TestDatabases.create(new Redis({ programs, address: '127.0.0.1', logger, ...more }), disk);
 
 const urlOf = ({ databases }: TestDatabases, database: string) =>
   databases.variables(database)['REDIS_URL'] ?? '';
@@ -344,10 +346,12 @@ describe('a Redis', () => {
     await here.restart();
     await expect(connect(here, database)).rejects.toThrow('ECONNREFUSED');
     await rename(`${log}.elsewhere`, log);
-    const app = await until(() => connect(here, database).catch(() => null), {
+    // It lets in whom it does not answer yet.
+    const read = async () => (await connect(here, database)).get('key');
+    const value = await until(() => read().catch(() => null), {
       ...{ timeout: 60_000, what: 'the database to start' },
     });
-    expect(await app.get('key')).toBe('value');
+    expect(value).toBe('value');
   });
 
   it('is not promoted without the data that it had as a follower', async () => {
@@ -424,6 +428,24 @@ describe('a Redis', () => {
     await limit.follow(there, twin, endpoint);
     await app.set('last', 'written');
     await streaming(there, twin);
+  });
+
+  it.runIf(mayMount)('finds no room for its copy, and leaves nothing of it', async () => {
+    const disk = await SmallDisk.create(8);
+    afterwards(() => disk.remove());
+    const [here, there] = [await create(), await create({}, disk)];
+    const [old, twin] = [await here.provision(newest), await there.provision(newest, 'empty')];
+    const app = await connect(here, old);
+    await app.set('large', randomBytes(16 * 1024 * 1024));
+    const endpoint = await here.databases.grantFollow({ database: old, follower: randomUUID() });
+    await copiedOnceThereIsRoom(there, twin, endpoint, disk);
+    await streaming(there, twin);
+    await disk.fill();
+    await app.set('last', 'written');
+    await there.databases.standDown({ database: twin });
+    await there.databases.deprovision(twin);
+    await disk.empty();
+    expect(await readdir(there.dir)).toEqual([]);
   });
 
   it('refuses what would lose data, and is removed while it is copied', async () => {

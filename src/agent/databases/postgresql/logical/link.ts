@@ -52,6 +52,12 @@ export class LogicalLink implements Link {
     await this.#server.start(signal);
   }
 
+  async discard(): Promise<void> {
+    const { cluster } = this.#server;
+    if (await this.#canOnlyBeFilled().catch(() => true)) await cluster.crash();
+    else await cluster.wipe();
+  }
+
   async lag(): Promise<number | null> {
     const applied = await this.#server.query(appliedPosition);
     if (applied === 0n) return null;
