@@ -26,7 +26,7 @@ const heartbeat = 200;
 
 /**
  * How long a region may be out of reach without a phase failing, in milliseconds: a line that is cut
- * for a minute is only a delay. Whoever only looks would rather know.
+ * for a minute is only a delay. Where requests are held, and where one only looks, it is not waited for as long.
  */
 const outage = 120_000;
 
@@ -178,11 +178,10 @@ export class Runner {
 
     // What is taken back outranks what was asked for before, should that arrive later.
     const turn = 2 * run.number + (doing === 'undoing' ? 1 : 0);
+    const isPatient = !step.whileHolding && !phaseNamed[run.phase].runsAll;
+    const how = { signal, turn, ...(isPatient && { patience: outage }) };
     const region = (name: string) =>
-      regionNamed(this.#regions, name).onBehalfOf(run.migration, {
-        ...{ signal, turn },
-        ...(!phaseNamed[run.phase].runsAll && { patience: outage }),
-      });
+      regionNamed(this.#regions, name).onBehalfOf(run.migration, how);
     const superseded = async () =>
       doing === 'running' && !isCommitted(migration) && !(await this.#store.isCurrent(run));
 

@@ -1,6 +1,6 @@
 /**
  * An outage is over when nothing has been missed for so long, in milliseconds. Longer than it takes to
- * find that there is no answer, and to ask again: in silence, that is 10 seconds.
+ * find that there is no answer, and to ask again: in silence, that is 15 seconds.
  */
 const forgottenAfter = 20_000;
 

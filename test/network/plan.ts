@@ -17,10 +17,13 @@ export const trials: Readonly<Record<string, Trial>> = {
     cut: { phase: 'finalize', step: 'Start the application', strands: true },
   },
   redirect: { standing: 'apart', cut: { phase: 'finalize', step: 'Redirect' } },
-  follow: { standing: 'apart', cut: { phase: 'finalize', step: 'Keep the old databases' } },
+  follow: {
+    standing: 'apart',
+    cut: { phase: 'finalize', step: 'Keep the old databases', strands: true },
+  },
   'follow-beside': {
     standing: 'beside-here',
-    cut: { phase: 'finalize', step: 'Keep the old databases' },
+    cut: { phase: 'finalize', step: 'Keep the old databases', strands: true },
   },
   back: { standing: 'beside-here', cut: { phase: 'rollback', step: 'Switch the databases' } },
 };

@@ -17,7 +17,7 @@ export interface Cut {
   readonly step: string;
   /** From 0 to 1. */
   readonly copied?: number;
-  /** Requests wait until it is mended: who may have promoted a database is not within reach. */
+  /** Requests wait until it is mended, since whoever serves them, or may be the primary already, is beyond it. */
   readonly strands?: boolean;
 }
 

@@ -136,7 +136,7 @@ describe('the edge that forwards', () => {
   });
 
   it('bounds how many wait their turn where nothing comes back, and for how long', async () => {
-    const here = await startEdge({ connect: 1_000, forward: 300, waiting: 100 });
+    const here = await startEdge({ connect: 3_000, forward: 300, waiting: 100 });
     const { port } = await startSilent();
     here.edge.setRoute(route([], { mode: forwardTo(port) }));
     const all = await Promise.all(Array.from({ length: 200 }, () => ask(here.port, demo)));
