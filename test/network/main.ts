@@ -94,6 +94,7 @@ try {
     break;
   }
 } finally {
+  await network.mend(); // what ends over a line that is cut waits for it
   await world?.close();
   await postgresql.stop();
   await network.close();

@@ -25,5 +25,8 @@ export const trials: Readonly<Record<string, Trial>> = {
     standing: 'beside-here',
     cut: { phase: 'finalize', step: 'Keep the old databases', strands: true },
   },
-  back: { standing: 'beside-here', cut: { phase: 'rollback', step: 'Switch the databases' } },
+  back: {
+    standing: 'beside-here',
+    cut: { phase: 'rollback', step: 'Switch the databases', strands: true },
+  },
 };

@@ -84,9 +84,10 @@ export class TrialRun {
     if (longestWait > most) this.#findings.push(`a client waited for ${longestWait} ms`);
     this.#tellFailures(failures);
     this.#findings.push(...(await leftovers(world)));
-    const isMine = ({ client }: { client: string }) => client.startsWith(`${group}-`);
-    const everything = { since: 0, isWanted: isMine };
-    const judged = await judgeDatabases(world, { attempted, witnessed: [] }, everything);
+    const isWanted = ({ client }: { client: string }) =>
+      client.startsWith(`${group}-`) || client.startsWith('worker-');
+    const known = { attempted, witnessed: world.witness.heard };
+    const judged = await judgeDatabases(world, known, { since: 0, isWanted });
     this.#findings.push(...judged.lost, ...judged.doubled, ...judged.others);
     const { begun, ended, bytes } = this.#copy;
     return { findings: this.#findings, copy: { bytes, took: ended - begun } };
