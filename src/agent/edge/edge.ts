@@ -166,12 +166,13 @@ export class Edge {
     const [token] = request.headers[forwardHeader] ?? [];
     if (token !== undefined) {
       const entrance = this.#tokens.get(digest(token));
-      return entrance ? new Visit(request, { entrance, provenance: told(request) }) : null;
+      if (!entrance) return null;
+      return new Visit(request, { entrance, provenance: told(request), isHandedOn: true });
     }
     const entrance = this.#hosts.get(hostname(request.host ?? ''));
     if (!entrance) return null;
     const provenance = seen(request, this.#doors.securePort);
-    return new Visit(request, { entrance, provenance });
+    return new Visit(request, { entrance, provenance, isHandedOn: false });
   }
 
   async #serve(call: Call): Promise<void> {

@@ -28,7 +28,7 @@ export type Outcome = 'answered' | 'unreached' | 'broken';
 export function exchange(
   call: Call,
   { target, settle }: Admission,
-  parts: { visit: Visit; fresh: boolean; limits: Pick<EdgeLimits, 'body' | 'connect'> },
+  parts: { visit: Visit; fresh: boolean; limits: Pick<EdgeLimits, 'body' | 'connect' | 'forward'> },
 ): Promise<Outcome> {
   const { visit, fresh, limits } = parts;
   // Only a request that may be sent twice goes over a connection that may just be closing.
@@ -58,7 +58,8 @@ export function exchange(
     watchConnecting(upstream, limits.connect, {
       connected: () => {
         sent = true;
-        sendBody(call, upstream, limits.body);
+        // Clients are watched by the edge that they reached; beyond it, the line may be cut for a while.
+        sendBody(call, upstream, limits.body + (visit.isHandedOn ? limits.forward : 0));
       },
       settled: settle,
     });

@@ -11,6 +11,8 @@ import { weight } from './weight.js';
 /** One request on its way through the edge to the app that it is for. */
 export class Visit {
   readonly entrance: Entrance;
+  /** Whether it was forwarded by another edge, which is the one that the client reached. */
+  readonly isHandedOn: boolean;
   readonly #request: Inbound;
   readonly #provenance: Provenance;
   readonly #begun = performance.now();
@@ -25,8 +27,12 @@ export class Visit {
   #counted: Counted | null = null;
   #took: number | null = null;
 
-  constructor(request: Inbound, parts: { entrance: Entrance; provenance: Provenance }) {
+  constructor(
+    request: Inbound,
+    parts: { entrance: Entrance; provenance: Provenance; isHandedOn: boolean },
+  ) {
     this.#request = request;
+    this.isHandedOn = parts.isHandedOn;
     this.entrance = parts.entrance;
     this.#provenance = parts.provenance;
   }

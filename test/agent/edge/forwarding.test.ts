@@ -171,6 +171,30 @@ describe('the edge that forwards', () => {
     expect(socket).toMatch(/^HTTP\/1\.1 101 .*hello/s);
   });
 
+  it('is the one to end slow bodies: to the other, the line may have been cut', async () => {
+    const [here, there] = [await startEdge(), await startEdge({ body: 200 })];
+    let begun = 0;
+    const backend = await startBackend((request, response) => {
+      begun += 1;
+      echo(request, response);
+    });
+    there.edge.setRoute(route([backend], { forwardToken: 'secret' }));
+    const mode: EdgeMode = { kind: 'forward', address: there.edge.address, token: 'secret' };
+    here.edge.setRoute(route([], { mode }));
+    const head = { host: demo, 'content-length': 10 };
+    const slow = http.request({ port: here.port, method: 'POST', headers: head });
+    const answered: Promise<http.IncomingMessage[]> = once(slow, 'response');
+    slow.write('hello');
+    await until(() => begun === 1, { ...soon, what: 'the app to have it' });
+    // A client of its own has no excuse; when it has been ended, time enough has passed.
+    const post = `POST / HTTP/1.1\r\nHost: ${demo}\r\nContent-Length: 10\r\n\r\nhello`;
+    expect((await said(there.port, post)).slice(0, 12)).toBe('HTTP/1.1 408');
+    slow.end('world');
+    const [answer] = await answered;
+    answer?.resume();
+    expect(answer?.statusCode).toBe(200);
+  });
+
   it('tells the other the address of the client, whatever that says', async () => {
     const [here, there] = [await startEdge(), await startEdge()];
     there.edge.setRoute(
