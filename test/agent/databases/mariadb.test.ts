@@ -4,6 +4,7 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import mysql from 'mysql2/promise';
 import { pino } from 'pino';
 import { Agent, request } from 'undici';
@@ -35,7 +36,12 @@ import { createCertificate } from '../../../src/shared/self-signed.js';
 import { until } from '../../../src/shared/until.js';
 import { changeEverything, everything, makeEverything } from './mariadb/everything.js';
 import { mayMount, SmallDisk } from './small-disk.js';
-import { admittedFromHere, copiedOnceThereIsRoom, LimitedCopy } from './test-databases.js';
+import {
+  admittedFromHere,
+  copiedOnceThereIsRoom,
+  LimitedCopy,
+  writePause,
+} from './test-databases.js';
 
 const found = await findMariadb();
 if (!found)
@@ -180,6 +186,7 @@ class Writer {
     for (let id = first; ; id += 1) {
       await client.query('INSERT INTO written VALUES (?)', [id]);
       this.acknowledged.push(id);
+      await sleep(writePause);
     }
   }
 

@@ -14,7 +14,13 @@ import {
   everythingIn,
 } from './rich/data-set.js';
 import { mayMount, SmallDisk } from './small-disk.js';
-import { afterwards, cleanUp, copiedOnceThereIsRoom, streaming } from './test-databases.js';
+import {
+  afterwards,
+  cleanUp,
+  copiedOnceThereIsRoom,
+  streaming,
+  writePause,
+} from './test-databases.js';
 
 afterEach(cleanUp);
 
@@ -67,6 +73,7 @@ class Writer {
         await client.query('INSERT INTO public.ticks (id, by) VALUES ($1, $2)', [id, 'writer']);
         this.acknowledged.push(id);
         await client.query('UPDATE public.ticks SET by = $1 WHERE id = $2', ['again', id - 1]);
+        await sleep(writePause);
       } catch {
         client = null; // refused while it is away; whether this one was written is not known
         await sleep(20);

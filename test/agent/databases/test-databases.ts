@@ -15,6 +15,9 @@ import type { SmallDisk } from './small-disk.js';
 export const logger = createLogger('test');
 logger.level = 'silent';
 
+/** Of whoever writes on and on, in milliseconds: the machine is not to be busy with that. */
+export const writePause = 3;
+
 const steps: (() => Promise<unknown>)[] = [];
 
 /** Has something done when the test is over; what came last goes first. */

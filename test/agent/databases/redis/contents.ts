@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient, RESP_TYPES } from '@redis/client';
 import { until } from '../../../../src/shared/until.js';
+import { writePause } from '../test-databases.js';
 
 /** A client of the tests, which fails at once rather than waits. */
 export function clientOf(url: string, database = 0) {
@@ -133,6 +134,7 @@ export class Writer {
           number += 1;
           await client.rPush('written', `${number}`);
           this.acknowledged.push(`${number}`);
+          await sleep(writePause);
         }
       } catch {
         await sleep(5); // it is sent away on purpose here
