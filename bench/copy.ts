@@ -1,7 +1,7 @@
 /**
  * Copying a running PostgreSQL 15: Godwit's own receiver of base backups against `pg_basebackup`
  * and, for what a migration by dump would take, `pg_dump` into `pg_restore`. All over TCP on
- * loopback, the first two over TLS, in turn; the medians are compared.
+ * loopback, the first two over TLS and until the disk has it all, in turn; the medians are compared.
  */
 import { execFile } from 'node:child_process';
 import { chmod, chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -68,16 +68,21 @@ const program = (name: string, args: readonly string[]) =>
   run(join(binaries.bin, name), args, { env, ...account, cwd: '/' });
 
 async function godwit(): Promise<number> {
-  const folder = await emptyFolder('copy');
+  const copy = new Cluster(join(dir, 'own'), binaries ?? { major: '', bin: '' });
+  await copy.wipe();
+  await copy.makeDataFolder();
   const source = { host: '127.0.0.1', port, user, password, certificate };
-  const into = { folder, owner: account, pace: new Pace() };
+  const into = { folder: copy.data, owner: copy.account, pace: new Pace() };
   const { signal } = new AbortController();
-  return timed(() => copyCluster(source, into, () => undefined, signal));
+  return timed(async () => {
+    await copyCluster(source, into, () => undefined, signal);
+    await copy.sync();
+  });
 }
 
 async function pgBasebackup(): Promise<number> {
   const folder = await emptyFolder('copy');
-  const how = ['-X', 'none', '--checkpoint=fast', '--no-manifest', '--no-sync'];
+  const how = ['-X', 'none', '--checkpoint=fast'];
   return timed(() =>
     program('pg_basebackup', [...connection, '-p', `${port}`, '-D', folder, ...how]),
   );
