@@ -8,7 +8,5 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     maxWorkers: 3,
-    // To load everything anew for each file would take a fifth of the time; nothing is left from one to the next.
-    isolate: false,
   },
 });
