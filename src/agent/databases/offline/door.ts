@@ -88,8 +88,8 @@ export class Door {
       server.closeAllConnections();
       await closed;
     }
-    // Also what was left by one that died.
-    await rm(this.#ahead, { recursive: true, force: true });
+    // Also what was left by one that died; who was still being given something may add to it for a moment.
+    await rm(this.#ahead, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   }
 
   /** Breaks off what is right only as long as the primary is fenced. */
@@ -158,7 +158,7 @@ export class Door {
 
   /** Links to all that lasts, in a folder of its own. */
   async #linkAhead(aside: string): Promise<Inventory> {
-    await rm(aside, { recursive: true, force: true });
+    await rm(aside, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     await mkdir(aside, { recursive: true, mode: 0o700 });
     const { files } = await listFolder(this.#data, this.#parts.lasts);
     for (const { path } of files.filter(({ lasting }) => lasting)) {
