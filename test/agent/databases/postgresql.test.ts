@@ -7,6 +7,7 @@ import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Postgresql } from '../../../src/agent/databases/postgresql/postgresql.js';
 import { findBinaries } from '../../../src/postgresql/binaries.js';
+import { readControlFile } from '../../../src/postgresql/control-file.js';
 import { formatLsn, parseLsn } from '../../../src/postgresql/lsn.js';
 import type { Rate } from '../../../src/shared/pace.js';
 import { identify, type ProcessIdentity, signalProcess } from '../../../src/shared/processes.js';
@@ -241,7 +242,18 @@ describe('a database', () => {
     await expect(there.databases.waitFor({ database: twin, ...missed })).rejects.toMatchObject({
       details: { code: 'cut_off' },
     });
-    const end = await here.databases.fence({ database: old, again: true });
+    // It dies once more just when it lets its follower in, which is kept from coming until then.
+    const follower = await postmaster(there, twin);
+    signalProcess(follower, 'SIGSTOP');
+    const ending = here.databases.fence({ database: old, again: true });
+    const folder = join(here.dir, old, 'data');
+    const isReady = async () =>
+      (await readFile(join(folder, 'postmaster.pid'), 'utf8').catch(() => '')).includes('ready');
+    await until(isReady, { timeout: 30_000, every: 5, what: 'it to let followers in' });
+    await kill(await postmaster(here, old));
+    signalProcess(follower, 'SIGCONT');
+    const end = await ending;
+    expect((await readControlFile(folder)).shutDown).toBe(true);
     expect(parseLsn(end)).toBeGreaterThan(parseLsn(missed.position));
     await there.databases.waitFor({ database: twin, position: end, timeout: 60_000 });
     await expect(connect(here, old)).rejects.toThrow();

@@ -11,6 +11,7 @@ import { writeJsonFile } from '../../../shared/json-file.js';
 import type { Logger } from '../../../shared/logging.js';
 import type { ProcessIdentity } from '../../../shared/processes.js';
 import { until } from '../../../shared/until.js';
+import { comeTo } from '../come-to.js';
 import { Copying } from '../copying.js';
 import type { Database, Peer, Place } from '../product.js';
 import { ComparableServer } from './comparable.js';
@@ -220,23 +221,12 @@ export class MariadbDatabase implements Database {
   }
 
   async waitFor(position: string, timeout: number): Promise<void> {
-    const deadline = Date.now() + timeout;
-    let trouble = '';
-    const replayed = (session: Session) =>
-      until(() => replays(session, position, deadline - Date.now()), {
-        timeout: deadline - Date.now(),
-        every: 1,
-        what: `the follower to replay ${position}`,
-      });
-    // A follower that crashes meanwhile comes back, and is asked again.
-    const patiently = () =>
-      this.#ask(replayed).catch((error) => {
-        trouble = messageOf(error);
-        return false;
-      });
-    await until(patiently, { timeout, every: 50, what: 'the follower' }).catch(() => {
-      throw new Refusal('unavailable', `The follower did not come to ${position}: ${trouble}.`);
-    });
+    const what = `the follower to replay ${position}`;
+    await comeTo(position, timeout, (left) =>
+      this.#ask((session) =>
+        until(() => replays(session, position, left), { timeout: left, every: 1, what }),
+      ),
+    );
   }
 
   async fence(signal?: AbortSignal): Promise<string> {

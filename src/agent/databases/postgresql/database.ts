@@ -6,7 +6,7 @@ import { noteThen, unlessDiskFull } from '../../../shared/disk.js';
 import { messageOf, Refusal } from '../../../shared/errors.js';
 import { exists } from '../../../shared/exists.js';
 import { newSecret } from '../../../shared/ids.js';
-import { until } from '../../../shared/until.js';
+import { comeTo } from '../come-to.js';
 import { Copying } from '../copying.js';
 import type { Database, Peer } from '../product.js';
 import { chooseLink } from './choose-link.js';
@@ -206,22 +206,9 @@ export class PostgresqlDatabase implements Database {
     parseLsn(position);
     const { following } = this.#record;
     if (!following) throw Refusal.conflict('role', 'Only a follower waits for a position.');
-    const deadline = Date.now() + timeout;
-    let trouble = '';
-    // A follower that crashes meanwhile comes back, and is asked again.
-    const patiently = () =>
-      this.#link(following.endpoint)
-        .waitFor(position, deadline - Date.now())
-        .then(() => true)
-        .catch((error) => {
-          if (error instanceof Refusal) throw error;
-          trouble = messageOf(error);
-          return false;
-        });
-    await until(patiently, { timeout, every: 50, what: 'the follower' }).catch((error) => {
-      if (error instanceof Refusal) throw error;
-      throw new Refusal('unavailable', `The follower did not come to ${position}: ${trouble}.`);
-    });
+    await comeTo(position, timeout, (left) =>
+      this.#link(following.endpoint).waitFor(position, left),
+    );
   }
 
   async fence(signal?: AbortSignal): Promise<string> {

@@ -1,15 +1,16 @@
+import pRetry from 'p-retry';
 import type pg from 'pg';
 import { copyCluster } from '../../../postgresql/base-backup.js';
 import { readControlFile } from '../../../postgresql/control-file.js';
 import { formatLsn, parseLsn } from '../../../postgresql/lsn.js';
 import type { CopyProgress } from '../../../shared/copy-progress.js';
 import { until } from '../../../shared/until.js';
-import { watchForCutOff } from '../cut-off.js';
+import { watchForCutOff } from '../come-to.js';
 import type { Link } from './link.js';
 import { atPaceOfPrimary } from './primary-pace.js';
 import { hearFrom, physicalLag, promoteFollower, replayPosition } from './queries.js';
 import type { PhysicalEndpoint } from './record.js';
-import type { Server } from './server.js';
+import { comeback, type Server } from './server.js';
 
 /** How long a primary that is to end waits for its followers, in milliseconds. */
 const followersPatience = 5_000;
@@ -94,9 +95,15 @@ export async function fencePhysically(server: Server, signal?: AbortSignal): Pro
  * followers let in, and a shutdown once they are back, since that is what sends them the end. @returns where that is
  */
 export async function endAnew(server: Server, signal?: AbortSignal): Promise<string> {
-  await server.start(signal);
-  await followersThere(server, signal);
-  await server.cluster.stop(signal);
+  const { cluster } = server;
+  const end = async () => {
+    await server.start(signal);
+    await followersThere(server, signal);
+    await cluster.stop(signal);
+    // One that crashed meanwhile may have gone on past what anybody was told, and could not follow back.
+    if (!(await readControlFile(cluster.data)).shutDown) throw new Error('It crashed as it ended.');
+  };
+  await pRetry(end, { ...comeback, ...(signal && { signal }) });
   return endOf(server);
 }
 

@@ -20,8 +20,11 @@ import {
   settingsOf,
 } from './settings.js';
 
-/** How long a database that crashes is started and asked again for a change, in milliseconds. */
-const comebackPatience = 60_000;
+/** How a database that crashes is started and asked again for a change; times in milliseconds. */
+export const comeback = {
+  ...{ retries: Number.POSITIVE_INFINITY, minTimeout: 50, maxTimeout: 500 },
+  maxRetryTime: 60_000,
+};
 
 /** Names mean what PostgreSQL itself calls so: nothing that an app made is called by mistake. */
 const plainNames = '-c search_path=pg_catalog,pg_temp';
@@ -123,8 +126,7 @@ export class Server {
       await this.query(use, { signal });
     };
     await pRetry(attempt, {
-      ...{ retries: Number.POSITIVE_INFINITY, minTimeout: 50, maxTimeout: 500 },
-      maxRetryTime: comebackPatience,
+      ...comeback,
       shouldRetry: ({ error }) => fenceOf(this.#record) !== 'down' && !isRefusedForGood(error),
       ...(signal && { signal }),
     });

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import pRetry from 'p-retry';
 import type { Following, Inspection } from '../../../region/model.js';
 import { diskOf, isDiskFull, noteThen, unlessDiskFull } from '../../../shared/disk.js';
-import { messageOf, Refusal } from '../../../shared/errors.js';
+import { Refusal } from '../../../shared/errors.js';
 import { exists } from '../../../shared/exists.js';
 import { databasePorts, freePort, isFree } from '../../../shared/free-port.js';
 import { newSecret } from '../../../shared/ids.js';
@@ -12,8 +12,8 @@ import type { Logger } from '../../../shared/logging.js';
 import { isAlive, type ProcessIdentity } from '../../../shared/processes.js';
 import { createCertificate } from '../../../shared/self-signed.js';
 import { until } from '../../../shared/until.js';
+import { comeTo, watchForCutOff } from '../come-to.js';
 import { noRoomFor } from '../copying.js';
-import { watchForCutOff } from '../cut-off.js';
 import type { Database, Peer, Place } from '../product.js';
 import { ComparableRedis } from './comparable.js';
 import { conform } from './conform.js';
@@ -229,31 +229,19 @@ export class RedisDatabase implements Database {
     const wanted = parsePosition(position);
     // It was promoted since it had come there, and forgets its former history when it is started again.
     if (this.#record.state.role === 'primary') return;
-    const deadline = Date.now() + timeout;
-    const left = () => Math.max(1, deadline - Date.now());
-    let trouble = 'it is not there yet';
     const watch = watchForCutOff(position);
-    const reached = (session: Session) => {
-      const isThere = async () => {
-        const seen = await session.info();
-        // Its primary has begun another history.
-        watch(seen.master_link_status === 'up' && seen.master_replid !== wanted.history);
-        return hasReached(seen, wanted);
-      };
-      const what = `the follower to come to ${position}`;
-      return until(isThere, { timeout: left(), every: 5, what });
+    const isThere = async (session: Session) => {
+      const seen = await session.info();
+      // Its primary has begun another history.
+      watch(seen.master_link_status === 'up' && seen.master_replid !== wanted.history);
+      return hasReached(seen, wanted);
     };
-    // A follower that crashes meanwhile comes back, and is asked again.
-    const patiently = () =>
-      this.#session(reached, { timeout: left() }).catch((error) => {
-        if (error instanceof Refusal) throw error;
-        trouble = messageOf(error);
-        return false;
-      });
-    await until(patiently, { timeout, what: 'the follower' }).catch((error) => {
-      if (error instanceof Refusal) throw error;
-      throw new Refusal('unavailable', `The follower did not come to ${position}: ${trouble}.`);
-    });
+    const what = `the follower to come to ${position}`;
+    await comeTo(position, timeout, (left) =>
+      this.#session((session) => until(() => isThere(session), { timeout: left, every: 5, what }), {
+        timeout: left,
+      }),
+    );
   }
 
   async fence(signal?: AbortSignal): Promise<string> {
