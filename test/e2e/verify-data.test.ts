@@ -73,39 +73,39 @@ const ended = (id: string) =>
   );
 
 /** Changes a row of the follower where its disk keeps it, and has it read from there. */
-async function damage(table: string, from: string, to: string): Promise<void> {
+async function damage(table: string, was: string, is: string): Promise<void> {
   // Who reads rows first notes on their page that they are committed: that would send it anew.
   await app.query(`VACUUM ${table}`);
   const [row] = await app.query<{ file: string }>(
     `SELECT pg_relation_filepath('${table}') AS file`,
   );
   const regions = await Registry.read(join(stage.dir, 'regions.json'));
-  const { source, destination } = stage;
-  // What the log still had of these rows would mend them.
-  for (const { name } of [source, destination]) {
-    const { databases } = await inventory(stage, name);
-    await regions.get(name)?.flush({ database: databases[0] ?? '' });
-  }
-  const { databases } = await inventory(stage, destination.name);
-  const data = join(
-    stage.dir,
-    'regions',
-    destination.name,
-    'databases',
-    databases[0] ?? '',
-    'data',
+  const [primary, follower] = await Promise.all(
+    [stage.source, stage.destination].map(async ({ name }) => {
+      const [database = ''] = (await inventory(stage, name)).databases;
+      return { region: regions.get(name), database, name };
+    }),
   );
+  if (!primary?.region || !follower?.region) throw new Error('a region is not there');
+  // What the log still had of these rows would mend them.
+  await primary.region.flush({ database: primary.database });
+  const position = await primary.region.position({ database: primary.database });
+  await follower.region.waitFor({ database: follower.database, position, timeout: 30_000 });
+  await follower.region.flush({ database: follower.database });
+
+  const data = join(stage.dir, 'regions', follower.name, 'databases', follower.database, 'data');
+  const file = join(data, row?.file ?? '');
+  const content = await readFile(file);
+  const at = content.indexOf(was);
+  expect(at).toBeGreaterThan(0);
+  content.write(is, at);
+  await writeFile(file, content);
+  // Its memory has it as it was.
   const pid = Number.parseInt(await readFile(join(data, 'postmaster.pid'), 'utf8'), 10);
   const postmaster = identify(pid);
   if (!postmaster) throw new Error('the follower does not run');
   signalProcess(postmaster, 'SIGKILL');
   await waitForExit(postmaster, 10_000);
-  const file = join(data, row?.file ?? '');
-  const content = await readFile(file);
-  const at = content.indexOf(from);
-  expect(at).toBeGreaterThan(0);
-  content.write(to, at);
-  await writeFile(file, content);
 }
 
 it('compares before the switch, on demand, and after it; what differs is copied anew', async () => {
