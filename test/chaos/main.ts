@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startEmbeddedPostgresql } from '../../src/server/embedded-postgresql.js';
 import { installExample } from '../examples.js';
+import { interrupted } from '../interrupted.js';
 import { lineOf } from './in-words.js';
 import { judgeDatabases } from './judge.js';
 import { products } from './plan.js';
@@ -26,13 +27,6 @@ if (!Number.isInteger(runs) || runs < 1 || !Number.isInteger(first) || primary !
   );
   process.exit(2);
 }
-/** Ctrl-C, or a supervisor: everything that was started ends with it. */
-const interrupted = new Promise<never>((_, reject) => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => reject(new Error('Interrupted.')));
-  }
-});
-interrupted.catch(() => undefined); // also while nothing waits for it
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
 const dir = await mkdtemp(join(tmpdir(), 'godwit-chaos-'));

@@ -11,6 +11,7 @@ import { bytes } from '../../src/shared/bytes.js';
 import { products } from '../chaos/plan.js';
 import { World } from '../chaos/world.js';
 import { installExample } from '../examples.js';
+import { interrupted } from '../interrupted.js';
 import { Network } from './network.js';
 import { plainStream } from './plain-stream.js';
 import { trials } from './plan.js';
@@ -42,13 +43,6 @@ if (process.getuid?.() !== 0) {
   );
   process.exit(2);
 }
-/** Ctrl-C, or a supervisor: everything that was started ends with it. */
-const interrupted = new Promise<never>((_, reject) => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => reject(new Error('Interrupted.')));
-  }
-});
-interrupted.catch(() => undefined); // also while nothing waits for it
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
 const rate = Number(values.mbits) * 1e6;
