@@ -5,18 +5,12 @@ import { Readable } from 'node:stream';
 import { pino } from 'pino';
 import { create } from 'tar';
 import { request } from 'undici';
-import { afterEach } from 'vitest';
 import { type Agent, type AgentOptions, startAgent } from '../../src/agent/agent.js';
 import { AgentClient } from '../../src/region/agent-client.js';
 import { freePort } from '../../src/shared/free-port.js';
 import { newId } from '../../src/shared/ids.js';
 import { until } from '../../src/shared/until.js';
-
-/** What is to be done after the test, last first. */
-export const cleanUp: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const step of cleanUp.splice(0).reverse()) await step();
-});
+import { cleanUp } from '../clean-up.js';
 
 export const owner = { id: 'u1', username: 'ada', email: 'ada@example.org' };
 const token = 'a token of this test';

@@ -1,11 +1,12 @@
 import { chmod, mkdtemp, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { serviceAccount } from '../../src/shared/account.js';
 import { workingIn } from '../../src/shared/processes.js';
 import { Service } from '../../src/shared/service.js';
 import { until } from '../../src/shared/until.js';
+import { cleanUp } from '../clean-up.js';
 
 /** Works in its data folder, as servers do, and does nothing. */
 class Sleeper extends Service {
@@ -27,11 +28,6 @@ class Sleeper extends Service {
     return this.run('/bin/sh', ['-c', `echo ${words}; exit 3`]);
   }
 }
-
-const cleanUp: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const step of cleanUp.splice(0).reverse()) await step();
-});
 
 async function sleeper(): Promise<Sleeper> {
   const dir = await mkdtemp(join(tmpdir(), 'godwit-test-')); // mode 0700

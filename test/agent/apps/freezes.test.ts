@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { newId } from '../../../src/shared/ids.js';
 import { until } from '../../../src/shared/until.js';
-import { cleanUp, demo, owner, TestRegion } from '../test-region.js';
+import { cleanUp } from '../../clean-up.js';
+import { demo, owner, TestRegion } from '../test-region.js';
 
 const postgresql = { product: 'postgresql', plan: 'postgresql-sandbox', version: null };
 

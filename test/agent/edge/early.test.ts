@@ -3,11 +3,11 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { cleanUp } from '../../clean-up.js';
 import {
   ask,
   askHttp2,
   askSecurely,
-  cleanUp,
   connectHttp2,
   curl,
   echo,

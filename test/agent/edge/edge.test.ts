@@ -5,17 +5,13 @@ import net from 'node:net';
 import { Readable } from 'node:stream';
 import { pino } from 'pino';
 import { Agent, Client, Pool, request as send, WebSocket } from 'undici';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Edge } from '../../../src/agent/edge/edge.js';
 import type { Backend, Route } from '../../../src/agent/edge/route.js';
 import type { EdgeMode } from '../../../src/region/model.js';
 import { freePort } from '../../../src/shared/free-port.js';
 import { until } from '../../../src/shared/until.js';
-
-const cleanUp: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const step of cleanUp.splice(0).reverse()) await step();
-});
+import { cleanUp } from '../../clean-up.js';
 
 async function startEdge(limits = {}, port = 0): Promise<Edge> {
   const edge = new Edge({ host: '127.0.0.1', port, logger: pino({ level: 'silent' }), limits });

@@ -6,11 +6,11 @@ import { describe, expect, it } from 'vitest';
 import type { EdgeMode } from '../../../src/region/model.js';
 import { freePort } from '../../../src/shared/free-port.js';
 import { until } from '../../../src/shared/until.js';
+import { cleanUp } from '../../clean-up.js';
 import {
   app,
   ask,
   askHttp2,
-  cleanUp,
   connectHttp2,
   type Echo,
   echo,

@@ -3,10 +3,10 @@ import net from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../../../src/agent/edge/route.js';
 import { until } from '../../../src/shared/until.js';
+import { cleanUp } from '../../clean-up.js';
 import {
   heard as answerTo,
   askHttp2,
-  cleanUp,
   connectHttp2,
   echo,
   listen,

@@ -3,11 +3,11 @@ import net from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { weight } from '../../../src/agent/edge/weight.js';
 import { until } from '../../../src/shared/until.js';
+import { cleanUp } from '../../clean-up.js';
 import {
   app,
   ask,
   askHttp2,
-  cleanUp,
   connectHttp2,
   echo,
   own,

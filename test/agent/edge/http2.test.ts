@@ -5,10 +5,10 @@ import net from 'node:net';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { until } from '../../../src/shared/until.js';
+import { cleanUp } from '../../clean-up.js';
 import {
   app,
   askHttp2,
-  cleanUp,
   connectHttp2,
   type Echo,
   echo,

@@ -3,11 +3,11 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { until } from '../../../src/shared/until.js';
+import { cleanUp } from '../../clean-up.js';
 import {
   app,
   askHttp2,
   askSecurely,
-  cleanUp,
   connectHttp2,
   echo,
   heard,

@@ -12,10 +12,10 @@ import type { Backend } from '../../../src/agent/edge/route.js';
 import { closeFrame } from '../../../src/agent/edge/websocket-frames.js';
 import { WebSocketPassage } from '../../../src/agent/edge/websocket-passage.js';
 import { until } from '../../../src/shared/until.js';
+import { cleanUp } from '../../clean-up.js';
 import {
   app,
   ask,
-  cleanUp,
   connectHttp2,
   listen,
   own,

@@ -12,18 +12,13 @@ import tls from 'node:tls';
 import { promisify } from 'node:util';
 import { type Logger, pino } from 'pino';
 import { generate } from 'selfsigned';
-import { afterEach } from 'vitest';
 import { Edge } from '../../../src/agent/edge/edge.js';
 import type { EdgeLimits } from '../../../src/agent/edge/limits.js';
 import type { Backend, Route } from '../../../src/agent/edge/route.js';
 import type { DomainTls, Settings } from '../../../src/region/model.js';
 import { listeningPort } from '../../../src/shared/listening-port.js';
 import { createCertificate } from '../../../src/shared/self-signed.js';
-
-export const cleanUp: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const step of cleanUp.splice(0).reverse()) await step();
-});
+import { cleanUp } from '../../clean-up.js';
 
 export const app = 'a'.repeat(24);
 export const off: Settings = {

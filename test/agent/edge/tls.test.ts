@@ -8,13 +8,13 @@ import { pino } from 'pino';
 import { Agent, WebSocket } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { until } from '../../../src/shared/until.js';
+import { cleanUp } from '../../clean-up.js';
 import {
   Authority,
   app,
   ask,
   askHttp2,
   askSecurely,
-  cleanUp,
   connectHttp2,
   curl,
   echo,
