@@ -9,6 +9,8 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     maxWorkers: 3,
+    // Programs that are started from the sources are run by it, too.
+    execArgv: ['--import', import.meta.resolve('tsx')],
     // To load everything anew for each file would take a fifth of the time.
     isolate: false,
   },

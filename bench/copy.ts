@@ -8,13 +8,12 @@ import { chmod, chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { copyCluster } from '../src/postgresql/base-backup.js';
+import { copyCluster } from '../src/postgresql/base-backup/copy-cluster.js';
 import { findBinaries } from '../src/postgresql/binaries.js';
 import { Cluster } from '../src/postgresql/cluster.js';
 import { serviceAccount } from '../src/shared/account.js';
 import { bytes } from '../src/shared/bytes.js';
 import { freePort } from '../src/shared/free-port.js';
-import { Pace } from '../src/shared/pace.js';
 import { createCertificate } from '../src/shared/self-signed.js';
 import { median, say, seconds, timed } from './figures.js';
 
@@ -72,7 +71,8 @@ async function godwit(): Promise<number> {
   await copy.wipe();
   await copy.makeDataFolder();
   const source = { host: '127.0.0.1', port, user, password, certificate };
-  const into = { folder: copy.data, owner: copy.account, pace: new Pace() };
+  const { data: folder, account: owner } = copy;
+  const into = { folder, owner, binaries: copy.binaries, rate: () => null };
   const { signal } = new AbortController();
   return timed(async () => {
     await copyCluster(source, into, () => undefined, signal);

@@ -1,6 +1,6 @@
 import pRetry from 'p-retry';
 import type pg from 'pg';
-import { copyCluster } from '../../../postgresql/base-backup.js';
+import { copyCluster } from '../../../postgresql/base-backup/copy-cluster.js';
 import { readControlFile } from '../../../postgresql/control-file.js';
 import { formatLsn, parseLsn } from '../../../postgresql/lsn.js';
 import type { CopyProgress } from '../../../shared/copy-progress.js';
@@ -29,9 +29,9 @@ export class PhysicalLink implements Link {
     const { cluster } = this.#server;
     await cluster.wipe();
     await cluster.makeDataFolder();
-    const { data, account } = cluster;
-    await atPaceOfPrimary(this.#endpoint, { replication: 'true', signal }, (pace) =>
-      copyCluster(this.#endpoint, { folder: data, owner: account, pace }, onProgress, signal),
+    const { data: folder, account: owner, binaries } = cluster;
+    await atPaceOfPrimary(this.#endpoint, { replication: 'true', signal }, (rate) =>
+      copyCluster(this.#endpoint, { folder, owner, binaries, rate }, onProgress, signal),
     );
     await cluster.sync();
     signal.throwIfAborted();

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { atRemote, type Remote, type RemoteSession } from '../../../postgresql/remote.js';
-import { Pace } from '../../../shared/pace.js';
+import type { Rate } from '../../../shared/pace.js';
 
 /**
  * The setting in which a primary tells how fast it may be copied, in bytes a second; 0 for any rate. PostgreSQL
@@ -13,13 +13,13 @@ export const copyRateSetting = 'godwit.copy_rate';
 const rounds = 1_000;
 
 /**
- * Lends a pace that is what a primary wants it to be, as long as it is used.
+ * Lends the rate that a primary wants to be copied at, as long as it is used.
  * @throws as `use` does; when the primary does not tell at first
  */
 export async function atPaceOfPrimary<T>(
   primary: Remote,
   { signal, ...session }: RemoteSession & { readonly signal: AbortSignal },
-  use: (pace: Pace) => Promise<T>,
+  use: (rate: Rate) => Promise<T>,
 ): Promise<T> {
   const used = new AbortController();
   const over = AbortSignal.any([signal, used.signal]);
@@ -35,7 +35,7 @@ export async function atPaceOfPrimary<T>(
   };
   const asking = keepAsking().catch(() => undefined);
   try {
-    return await use(new Pace(() => rate));
+    return await use(() => rate);
   } finally {
     used.abort();
     await asking;

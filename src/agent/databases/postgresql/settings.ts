@@ -1,4 +1,5 @@
 import type { HbaRule, Settings } from '../../../postgresql/configuration.js';
+import { connectionString } from '../../../postgresql/remote.js';
 import { writer } from './logical/writer.js';
 import { copyRateSetting } from './primary-pace.js';
 import { type DatabaseRecord, type Endpoint, fenceOf } from './record.js';
@@ -107,24 +108,19 @@ export function passwordLine({ user, password }: Endpoint): string {
 }
 
 /**
- * A libpq connection string (PostgreSQL documentation, "Connection Strings").
+ * How libpq connects a follower.
  * @param more such as the database
  */
 export function connectionInfo(
   { host, port, user }: Endpoint,
   more: Readonly<Record<string, string>> = {},
 ): string {
-  const parts = {
-    host,
-    port: String(port),
-    user,
+  return connectionString({
+    ...{ host, port, user },
     passfile: passwordFile,
     sslmode: 'verify-ca',
     sslrootcert: primaryCertificateFile,
-    connect_timeout: '5',
+    connect_timeout: 5,
     ...more,
-  };
-  return Object.entries(parts)
-    .map(([key, value]) => `${key}='${value.replaceAll(/['\\]/g, '\\$&')}'`)
-    .join(' ');
+  });
 }

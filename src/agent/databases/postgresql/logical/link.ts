@@ -3,6 +3,7 @@ import { formatLsn, parseLsn } from '../../../../postgresql/lsn.js';
 import { atRemote, type RemoteSession } from '../../../../postgresql/remote.js';
 import type { CopyProgress } from '../../../../shared/copy-progress.js';
 import { newSecret } from '../../../../shared/ids.js';
+import { Pace } from '../../../../shared/pace.js';
 import { until } from '../../../../shared/until.js';
 import type { Link } from '../link.js';
 import { atPaceOfPrimary } from '../primary-pace.js';
@@ -38,8 +39,8 @@ export class LogicalLink implements Link {
     else await cluster.wipe();
     await cluster.initialise({ sync: false });
     await this.#server.start(signal);
-    await atPaceOfPrimary(this.#endpoint, { database: 'postgres', signal }, (pace) =>
-      copyDatabases(this.#server, this.#endpoint, pace, onProgress, signal),
+    await atPaceOfPrimary(this.#endpoint, { database: 'postgres', signal }, (rate) =>
+      copyDatabases(this.#server, this.#endpoint, new Pace(rate), onProgress, signal),
     );
     await this.#subscribe();
     // Until here nothing had to survive a crash.

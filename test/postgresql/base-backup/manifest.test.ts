@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { crc32c } from '@node-rs/crc32';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkManifest, type WrittenFile } from '../../src/postgresql/backup-manifest.js';
+import { checkManifest, type WrittenFile } from '../../../src/postgresql/base-backup/manifest.js';
 
 /** A manifest as a server writes it, of files by their paths. */
 function manifestOf(files: ReadonlyMap<string, Buffer>): Buffer {

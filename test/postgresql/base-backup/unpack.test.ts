@@ -1,12 +1,11 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { create, Header } from 'tar';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { Unpacking } from '../../src/postgresql/unpack.js';
+import { Unpacking } from '../../../src/postgresql/base-backup/unpack.js';
 
-const silent = { pause: () => undefined, resume: () => undefined };
 let [from, to] = ['', ''];
 beforeEach(async () => {
   [from, to] = await Promise.all([
@@ -21,14 +20,13 @@ afterEach(async () => {
 
 /** Gives an archive in pieces of the given sizes, again and again from the first. */
 async function unpack(archive: Buffer, sizes: readonly number[], folder = to): Promise<void> {
-  const unpacking = new Unpacking(folder, null, silent);
+  const unpacking = new Unpacking(folder, null);
   for (let at = 0, turn = 0; at < archive.length; turn += 1) {
     const piece = archive.subarray(at, at + (sizes[turn % sizes.length] ?? 1));
     unpacking.take(piece);
     at += piece.length;
   }
   unpacking.end();
-  await unpacking.finished;
 }
 
 function entry(path: string, type: 'File' | 'SymbolicLink', content = Buffer.alloc(0)): Buffer {
@@ -59,24 +57,6 @@ it('writes what was packed, however it is cut into pieces', async () => {
   );
 });
 
-it('has the sender pause while too much waits to be written', async () => {
-  let [pauses, resumes] = [0, 0];
-  const unpacking = new Unpacking(to, null, {
-    pause: () => {
-      pauses += 1;
-    },
-    resume: () => {
-      resumes += 1;
-    },
-  });
-  unpacking.take(entry('large', 'File', Buffer.alloc(20 * 1024 * 1024)));
-  expect(pauses).toBe(1);
-  unpacking.end();
-  await unpacking.finished;
-  expect((await stat(join(to, 'large'))).size).toBe(20 * 1024 * 1024);
-  expect(resumes).toBeLessThanOrEqual(pauses);
-});
-
 it.each([
   ['../outside', 'File', /leads outside/],
   ['/outside', 'File', /leads outside/],
@@ -90,11 +70,4 @@ it.each([
 it('does not take half a file for a whole one', async () => {
   const whole = entry('file', 'File', Buffer.alloc(5_000));
   await expect(unpack(whole.subarray(0, 2_048), [700])).rejects.toThrow(/middle of a file/);
-});
-
-it('stops when it is given up', async () => {
-  const unpacking = new Unpacking(to, null, silent);
-  unpacking.take(entry('file', 'File', Buffer.alloc(5_000)).subarray(0, 2_048));
-  await unpacking.giveUp();
-  await expect(unpacking.finished).rejects.toThrow(/given up/);
 });
