@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import mysql from 'mysql2/promise';
 import { pino } from 'pino';
 import { Databases } from '../src/agent/databases/databases.js';
-import { Mariadb } from '../src/agent/databases/mariadb/mariadb.js';
+import { mariadb } from '../src/agent/databases/mariadb/mariadb.js';
 import { superuser } from '../src/agent/databases/mariadb/names.js';
 import { findMariadb } from '../src/agent/databases/mariadb/programs.js';
 import { record, recordFile } from '../src/agent/databases/mariadb/record.js';
@@ -34,7 +34,7 @@ const { series: version } = programs;
 const dir = await mkdtemp(join(tmpdir(), 'godwit-bench-'));
 await chmod(dir, 0o755);
 const logger = pino({ level: 'silent' });
-const product = new Mariadb({ programs, address: '127.0.0.1', logger });
+const product = mariadb({ programs, address: '127.0.0.1', logger });
 const databases = new Databases({ dir, products: [product], logger });
 
 async function provision(role: 'primary' | 'empty'): Promise<string> {

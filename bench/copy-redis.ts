@@ -13,7 +13,7 @@ import { findRedis } from '../src/agent/databases/redis/binaries.js';
 import { readInfo } from '../src/agent/databases/redis/info.js';
 import { isInSync } from '../src/agent/databases/redis/progress.js';
 import { type Endpoint, endpoint as endpointSchema } from '../src/agent/databases/redis/record.js';
-import { Redis } from '../src/agent/databases/redis/redis.js';
+import { redis } from '../src/agent/databases/redis/redis.js';
 import { serviceAccount } from '../src/shared/account.js';
 import { bytes } from '../src/shared/bytes.js';
 import { databasePorts, freePort } from '../src/shared/free-port.js';
@@ -33,7 +33,7 @@ if (!newest) throw new Error('Install redis-server: it is what is measured.');
 const { path, version } = newest;
 const logger = createLogger('bench');
 const dir = await mkdtemp(join(tmpdir(), 'godwit-bench-'));
-const product = new Redis({ programs: [newest], address: '127.0.0.1', logger });
+const product = redis({ programs: [newest], address: '127.0.0.1', logger });
 const made: { remove(): Promise<unknown> }[] = [];
 
 async function provision(role: 'primary' | 'empty'): Promise<Database> {

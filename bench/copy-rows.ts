@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { pino } from 'pino';
 import { Databases } from '../src/agent/databases/databases.js';
-import { Postgresql } from '../src/agent/databases/postgresql/postgresql.js';
+import { postgresql } from '../src/agent/databases/postgresql/postgresql.js';
 import { findBinaries } from '../src/postgresql/binaries.js';
 import { Cluster } from '../src/postgresql/cluster.js';
 import { serviceAccount } from '../src/shared/account.js';
@@ -39,7 +39,7 @@ const account = serviceAccount('postgres');
 const dir = await mkdtemp(join(tmpdir(), 'godwit-bench-'));
 await chmod(dir, 0o755);
 const logger = pino({ level: 'warn' });
-const product = new Postgresql({ majors, address: '127.0.0.1', logger });
+const product = postgresql({ majors, address: '127.0.0.1', logger });
 const databases = new Databases({ dir: join(dir, 'databases'), products: [product], logger });
 await databases.recover();
 
@@ -51,7 +51,7 @@ async function provision(version: string, role: 'primary' | 'empty'): Promise<st
 
 const old = await provision(older.major, 'primary');
 const url = new URL(databases.variables(old)['DATABASE_URL'] ?? '');
-const source = new Cluster(join(dir, 'databases', old), older);
+const source = new Cluster(join(dir, 'databases', old), () => older);
 const inApp = { database: url.pathname.slice(1) };
 
 async function godwit(): Promise<number> {
@@ -75,8 +75,9 @@ async function godwit(): Promise<number> {
   return took;
 }
 
+const target = new Cluster(join(dir, 'target'), () => newest);
+
 async function pgcopydb(): Promise<number> {
-  const target = new Cluster(join(dir, 'target'), newest ?? { major: '', bin: '' });
   const work = join(dir, 'work');
   await mkdir(work);
   if (account) await chown(work, account.uid, account.gid);

@@ -22,8 +22,9 @@ const rows = Number(process.argv[2] ?? 3_000_000);
 const rounds = 3;
 const [user, password] = ['bench', 'bench'];
 
-const binaries = (await findBinaries()).find(({ bin }) => bin.startsWith('/usr/lib/postgresql'));
-if (!binaries) throw new Error('Install postgresql-15: its pg_basebackup is the peer.');
+const found = (await findBinaries()).find(({ bin }) => bin.startsWith('/usr/lib/postgresql'));
+if (!found) throw new Error('Install postgresql-15: its pg_basebackup is the peer.');
+const binaries = () => found;
 const account = serviceAccount('postgres');
 const dir = await mkdtemp(join(tmpdir(), 'godwit-bench-'));
 await chmod(dir, 0o755);
@@ -41,7 +42,7 @@ const rules = [
 ] as const;
 
 async function open(name: string, at: number): Promise<Cluster> {
-  const cluster = new Cluster(join(dir, name), binaries ?? { major: '', bin: '' });
+  const cluster = new Cluster(join(dir, name), binaries);
   await cluster.initialise();
   await cluster.writeFile('bench.crt', certificate);
   await cluster.writeFile('bench.key', privateKey);
@@ -64,10 +65,10 @@ async function emptyFolder(name: string): Promise<string> {
 const connection = ['-h', '127.0.0.1', '-U', user];
 const env = { ...process.env, HOME: '/nonexistent', PGPASSWORD: password, PGSSLMODE: 'require' };
 const program = (name: string, args: readonly string[]) =>
-  run(join(binaries.bin, name), args, { env, ...account, cwd: '/' });
+  run(join(found.bin, name), args, { env, ...account, cwd: '/' });
 
 async function godwit(): Promise<number> {
-  const copy = new Cluster(join(dir, 'own'), binaries ?? { major: '', bin: '' });
+  const copy = new Cluster(join(dir, 'own'), binaries);
   await copy.wipe();
   await copy.makeDataFolder();
   const source = { host: '127.0.0.1', port, user, password, certificate };

@@ -20,7 +20,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const [binaries] = await findBinaries();
   if (!binaries) throw new Error('There is no PostgreSQL.');
   const { username, port } = new URL(url);
-  const cluster = new Cluster(dir, binaries);
+  const cluster = new Cluster(dir, () => binaries);
   await appendFile(
     join(cluster.data, 'pg_hba.conf'),
     `host all ${username} 127.0.0.1/32 scram-sha-256\n`,

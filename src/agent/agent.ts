@@ -18,12 +18,12 @@ import { Shelf } from './apps/shelf.js';
 import { Traffic } from './apps/traffic.js';
 import { Sources } from './builds/sources.js';
 import { Databases } from './databases/databases.js';
-import { findInfluxd, Influxdb } from './databases/influxdb/influxdb.js';
-import { Mariadb } from './databases/mariadb/mariadb.js';
+import { findInfluxd, influxdb } from './databases/influxdb/influxdb.js';
+import { mariadb } from './databases/mariadb/mariadb.js';
 import { findMariadb } from './databases/mariadb/programs.js';
-import { Postgresql } from './databases/postgresql/postgresql.js';
+import { postgresql } from './databases/postgresql/postgresql.js';
 import { findRedis } from './databases/redis/binaries.js';
-import { Redis } from './databases/redis/redis.js';
+import { redis } from './databases/redis/redis.js';
 import { Edge } from './edge/edge.js';
 import { ownCertificate } from './edge/own-certificate.js';
 import { buildHttp } from './http.js';
@@ -100,10 +100,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const databases = new Databases({
     dir: databasesDir,
     products: [
-      new Postgresql({ majors, ...place }),
-      new Influxdb({ influxd: await findInfluxd(), ...place }),
-      new Redis({ programs: await findRedis(), ...place }),
-      new Mariadb({ programs: await findMariadb(), ...place }),
+      postgresql({ majors, ...place }),
+      influxdb({ influxd: await findInfluxd(), ...place }),
+      redis({ programs: await findRedis(), ...place }),
+      mariadb({ programs: await findMariadb(), ...place }),
     ],
     logger,
   });

@@ -38,11 +38,17 @@ const crashPatience = 2_000;
 
 /** One PostgreSQL cluster in a folder of its own. */
 export class Cluster extends Service {
-  readonly binaries: Binaries;
+  readonly #binaries: () => Binaries;
 
-  constructor(folder: string, binaries: Binaries) {
+  /** @param binaries asked for once they are needed */
+  constructor(folder: string, binaries: () => Binaries) {
     super(folder, { name: 'PostgreSQL', account: serviceAccount('postgres') });
-    this.binaries = binaries;
+    this.#binaries = binaries;
+  }
+
+  /** @throws when the host does not have them any more */
+  get binaries(): Binaries {
+    return this.#binaries();
   }
 
   /** Whether there is a cluster, initialised to its end. */

@@ -32,7 +32,7 @@ export async function startEmbeddedPostgresql(dir: string): Promise<EmbeddedPost
       `This host has no PostgreSQL${known ? ` ${known.major}` : ''}. Install it, or give the address of one in DATABASE_URL.`,
     );
   }
-  const cluster = new Cluster(dir, binaries);
+  const cluster = new Cluster(dir, () => binaries);
   // While it did not run, somebody else may have taken its port.
   const keepsPort = known && ((await cluster.identity()) || (await isFree(known.port)));
   const port = keepsPort ? known.port : await freePort(databasePorts);

@@ -249,7 +249,9 @@ export class World {
     const url = variables.find(({ name }) => name === 'DATABASE_URL')?.value ?? '';
     const { port, pathname } = new URL(url);
     const [folder = ''] = this.databaseFolders(this.home, 'postgresql');
-    const cluster = new Cluster(folder, { major: '', bin: '' });
+    const cluster = new Cluster(folder, () => {
+      throw new Error('It is the agent that starts it.');
+    });
     return cluster.session(Number(port), async (client) => (await client.query<Row>(sql)).rows, {
       database: pathname.slice(1),
     });

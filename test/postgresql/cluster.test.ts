@@ -22,7 +22,7 @@ describe.each(majors)('PostgreSQL $major', (binaries) => {
   it('lives in a folder below one that nobody else may enter, and is adopted again', async () => {
     const private_ = await mkdtemp(join(tmpdir(), 'godwit-test-')); // mode 0700
     cleanUp.push(() => rm(private_, { recursive: true }));
-    const cluster = new Cluster(join(private_, 'database'), binaries);
+    const cluster = new Cluster(join(private_, 'database'), () => binaries);
     cleanUp.push(() => cluster.crash());
     const options = { port: await freePort(), settings: { fsync: false }, rules: [] };
 
@@ -32,7 +32,7 @@ describe.each(majors)('PostgreSQL $major', (binaries) => {
       client.query('CREATE TABLE t AS SELECT 1 AS x'),
     );
 
-    const again = new Cluster(cluster.folder, binaries);
+    const again = new Cluster(cluster.folder, () => binaries);
     expect(await again.identity()).toEqual(first);
     expect(await again.start(options)).toEqual(first);
 

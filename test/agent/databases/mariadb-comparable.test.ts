@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import mysql from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Mariadb } from '../../../src/agent/databases/mariadb/mariadb.js';
+import { mariadb } from '../../../src/agent/databases/mariadb/mariadb.js';
 import { findMariadb } from '../../../src/agent/databases/mariadb/programs.js';
 import { record, recordFile } from '../../../src/agent/databases/mariadb/record.js';
 import { ComparedPair, compared, differences } from './compared-pair.js';
@@ -42,7 +42,7 @@ describe.skipIf(!programs)('a MariaDB and its follower', () => {
   let prefix: string;
 
   beforeAll(async () => {
-    const product = new Mariadb({ programs, address: '127.0.0.1', logger });
+    const product = mariadb({ programs, address: '127.0.0.1', logger });
     const here = await TestDatabases.create(product);
     const there = await TestDatabases.create(product);
     const old = await here.provision(version);

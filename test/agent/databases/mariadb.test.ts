@@ -12,7 +12,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Databases } from '../../../src/agent/databases/databases.js';
 import { authorization } from '../../../src/agent/databases/mariadb/copy-door.js';
 import { inspectServer } from '../../../src/agent/databases/mariadb/inspect.js';
-import { Mariadb } from '../../../src/agent/databases/mariadb/mariadb.js';
+import { mariadb } from '../../../src/agent/databases/mariadb/mariadb.js';
 import { findMariadb } from '../../../src/agent/databases/mariadb/programs.js';
 import {
   type Endpoint,
@@ -145,7 +145,7 @@ class TestRegion {
   }
 
   #open(): Databases {
-    const product = new Mariadb({
+    const product = mariadb({
       ...{ programs, logger, address: '127.0.0.1' },
       copyRate: this.copyRate,
     });
@@ -444,7 +444,7 @@ describe('a MariaDB database', () => {
 
     // Not as an agent would run it.
     await here.databases.close({ stop: true });
-    const bare = new BareServer(join(here.dir, database), programs, '127.0.0.1');
+    const bare = new BareServer(join(here.dir, database), () => programs, '127.0.0.1');
     cleanUp.push(() => bare.wipe());
     await bare.launch();
     const found = await until(() => here.asSuperuser(database, inspectServer).catch(() => null), {

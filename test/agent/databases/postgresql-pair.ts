@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { pino } from 'pino';
 import { Databases } from '../../../src/agent/databases/databases.js';
-import { Postgresql } from '../../../src/agent/databases/postgresql/postgresql.js';
+import { postgresql } from '../../../src/agent/databases/postgresql/postgresql.js';
 import type { WalkedPair } from '../../../src/migration/verification/walk.js';
 import type { Binaries } from '../../../src/postgresql/binaries.js';
 import type { Contents, Look } from '../../../src/region/model.js';
@@ -132,7 +132,7 @@ export class PostgresqlPair implements WalkedPair {
 
   #region(name: string): Databases {
     const logger = pino({ level: 'silent' });
-    const product = new Postgresql({ majors: [this.#binaries], address: '127.0.0.1', logger });
+    const product = postgresql({ majors: [this.#binaries], address: '127.0.0.1', logger });
     return new Databases({ dir: join(this.#dir, name), products: [product], logger });
   }
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { Databases } from '../../../src/agent/databases/databases.js';
-import { Postgresql } from '../../../src/agent/databases/postgresql/postgresql.js';
+import { postgresql } from '../../../src/agent/databases/postgresql/postgresql.js';
 import { findBinaries } from '../../../src/postgresql/binaries.js';
 import { Cluster } from '../../../src/postgresql/cluster.js';
 import { identify, type ProcessIdentity } from '../../../src/shared/processes.js';
@@ -18,7 +18,7 @@ export class PostgresqlRegion {
 
   /** @param disk of its own, if given */
   static async create(disk?: SmallDisk): Promise<PostgresqlRegion> {
-    const product = new Postgresql({ majors, address: '127.0.0.1', logger });
+    const product = postgresql({ majors, address: '127.0.0.1', logger });
     return new PostgresqlRegion(await TestDatabases.create(product, disk));
   }
 
@@ -51,7 +51,7 @@ export class PostgresqlRegion {
     const { port, pathname } = this.#url(database);
     const [binaries] = majors;
     if (!binaries) throw new Error('There is no PostgreSQL.');
-    const cluster = new Cluster(join(this.region.dir, database), binaries);
+    const cluster = new Cluster(join(this.region.dir, database), () => binaries);
     return cluster.session(Number(port), use, { database: name ?? pathname.slice(1) });
   }
 

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Postgresql } from '../../../src/agent/databases/postgresql/postgresql.js';
+import { postgresql } from '../../../src/agent/databases/postgresql/postgresql.js';
 import { findBinaries } from '../../../src/postgresql/binaries.js';
 import { readControlFile } from '../../../src/postgresql/control-file.js';
 import { formatLsn, parseLsn } from '../../../src/postgresql/lsn.js';
@@ -29,7 +29,7 @@ const majors = await findBinaries();
 afterEach(cleanUp);
 
 const create = (more: { copyRate?: Rate } = {}, disk?: SmallDisk) =>
-  TestDatabases.create(new Postgresql({ majors, address: '127.0.0.1', logger, ...more }), disk);
+  TestDatabases.create(postgresql({ majors, address: '127.0.0.1', logger, ...more }), disk);
 
 async function connect({ databases }: TestDatabases, database: string): Promise<pg.Client> {
   const client = new pg.Client(databases.variables(database)['DATABASE_URL']);

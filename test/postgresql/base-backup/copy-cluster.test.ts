@@ -19,7 +19,7 @@ const [dir, port] = [await mkdtemp(join(tmpdir(), 'godwit-test-')), await freePo
 const { certificate, privateKey } = await createCertificate('primary');
 const [user, password] = ['follower', "it's a \\ secret"];
 const source = { host: '127.0.0.1', port, user, password, certificate };
-const primary = new Cluster(join(dir, 'primary'), binaries);
+const primary = new Cluster(join(dir, 'primary'), () => binaries);
 
 beforeAll(async () => {
   await primary.initialise({ sync: false });
@@ -45,7 +45,7 @@ const never = new AbortController().signal;
 
 /** Where a copy may go that takes half a minute. */
 async function emptyCopy(name: string) {
-  const copy = new Cluster(join(dir, name), binaries);
+  const copy = new Cluster(join(dir, name), () => binaries);
   await copy.makeDataFolder();
   return { folder: copy.data, owner: copy.account, binaries, rate };
 }

@@ -22,10 +22,10 @@ const answer = z.object({
 
 /** One `influxd` in a folder of its own. */
 export class InfluxdbServer extends Service implements OfflineServer {
-  readonly #program: string | null;
+  readonly #program: () => string;
 
-  /** @param program `influxd`; null where there is none, and then nothing can be started */
-  constructor(folder: string, program: string | null) {
+  /** @param program `influxd`, asked for once it is needed */
+  constructor(folder: string, program: () => string) {
     super(folder, { name: 'InfluxDB', account: serviceAccount('influxdb') });
     this.#program = program;
   }
@@ -67,13 +67,11 @@ export class InfluxdbServer extends Service implements OfflineServer {
   }
 
   async #launch(port: number) {
-    if (this.#program === null) {
-      throw new Error('This host has no influxd. Install the Debian package influxdb.');
-    }
+    const program = this.#program();
     await this.killAll();
     await this.makeDataFolder();
     await this.writeFile('influxdb.conf', configuration(port));
-    return this.launchProcess(this.#program, ['run', '-config', 'influxdb.conf']);
+    return this.launchProcess(program, ['run', '-config', 'influxdb.conf']);
   }
 }
 

@@ -56,7 +56,8 @@ const historyRounds = 60_000;
 
 /** What a database runs with on its host. */
 export interface DatabaseHost extends Place {
-  readonly programs: Programs;
+  /** Of the database's series. @throws Refusal when the host has none any more */
+  readonly programs: () => Programs;
 }
 
 /** One MariaDB server for one app: a primary, or a follower that replays the history of another. */

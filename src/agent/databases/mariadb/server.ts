@@ -31,11 +31,14 @@ export interface Working<Pipe> {
 
 /** One MariaDB server in a folder of its own. */
 export class MariadbServer extends Service {
-  readonly #programs: Programs;
+  readonly #programs: () => Programs;
   readonly #address: string;
 
-  /** @param address of this host, for followers in other regions */
-  constructor(folder: string, programs: Programs, address: string) {
+  /**
+   * @param programs asked for once they are needed
+   * @param address of this host, for followers in other regions
+   */
+  constructor(folder: string, programs: () => Programs, address: string) {
     super(folder, { name: 'MariaDB', account: serviceAccount('mysql'), walks: true });
     this.#programs = programs;
     this.#address = address;
@@ -58,7 +61,7 @@ export class MariadbServer extends Service {
       ...['--auth-root-authentication-method=socket', `--auth-root-socket-user=${superuser}`],
       '--skip-name-resolve',
     ];
-    const code = await this.run(this.#programs.install, args, unfinished);
+    const code = await this.run(this.#programs().install, args, unfinished);
     if (code !== 0) throw await this.failed('mariadb-install-db', code);
     await rename(unfinished, this.data);
   }
@@ -119,7 +122,7 @@ export class MariadbServer extends Service {
   /** Streams a copy of the running server, for {@link unpacking}, while it goes on. Nothing is kept here. */
   async backingUp(): Promise<Working<Readable>> {
     const child = await this.spawn(
-      this.#programs.backup,
+      this.#programs().backup,
       [
         ...[`--defaults-file=${await this.path()}/${files.backup}`, '--backup'],
         ...['--stream=mbstream', '--target-dir=/tmp', `--parallel=${parallel()}`],
@@ -136,7 +139,7 @@ export class MariadbServer extends Service {
   /** Unpacks a stream of {@link backingUp} into the data folder. */
   async unpacking(): Promise<Working<Writable>> {
     const child = await this.spawn(
-      this.#programs.unpack,
+      this.#programs().unpack,
       ['--extract', `--directory=${await this.path()}`, `--parallel=${parallel()}`],
       this.data,
       { stdin: 'pipe' },
@@ -147,7 +150,7 @@ export class MariadbServer extends Service {
 
   /** Puts into an unpacked copy what was written while it was made, so that a server can run on it. */
   async prepare(): Promise<void> {
-    const code = await this.run(this.#programs.backup, [
+    const code = await this.run(this.#programs().backup, [
       ...['--no-defaults', '--prepare', `--target-dir=${await this.path()}`],
       `--use-memory=${memoryToPrepare}`,
     ]);
@@ -175,7 +178,7 @@ export class MariadbServer extends Service {
   }
 
   async #launch(): Promise<ProcessIdentity> {
-    return this.launchProcess(this.#programs.server, [
+    return this.launchProcess(this.#programs().server, [
       `--defaults-file=${await this.path()}/${files.settings}`,
     ]);
   }

@@ -98,7 +98,7 @@ export class PostgresqlDatabase implements Database {
 
   async inspect(to?: Record<string, unknown>): Promise<Inspection> {
     const { role, fenced, major } = this.#record;
-    const own = await platformOf(this.#server.host.binaries);
+    const own = await platformOf(this.#server.host.binaries());
     const found =
       role === 'primary' && !fenced
         ? await inspectServer(this.#server, own, to ? platformSchema.parse(to) : own)
@@ -111,7 +111,7 @@ export class PostgresqlDatabase implements Database {
 
   async grantFollow(follower: string, { platform: to, from }: Peer): Promise<Endpoint> {
     const { grants, port, certificate, login, major } = this.#record;
-    const own = await platformOf(this.#server.host.binaries);
+    const own = await platformOf(this.#server.host.binaries());
     const theirs = to ? platformSchema.parse(to) : own;
     const link = await chooseLink(this.#server, own, theirs);
     const known = grants.find((grant) => grant.follower === follower && grant.link === link);

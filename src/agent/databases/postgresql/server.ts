@@ -31,7 +31,8 @@ const plainNames = '-c search_path=pg_catalog,pg_temp';
 
 /** What a database runs with on its host. */
 export interface DatabaseHost extends Place {
-  readonly binaries: Binaries;
+  /** Of the database's major. @throws Refusal when the host has none any more */
+  readonly binaries: () => Binaries;
   /** The binaries of every major of the host. */
   readonly majors: readonly Binaries[];
 }

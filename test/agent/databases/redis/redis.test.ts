@@ -10,7 +10,7 @@ import {
   record,
   recordFile,
 } from '../../../../src/agent/databases/redis/record.js';
-import { Redis } from '../../../../src/agent/databases/redis/redis.js';
+import { redis } from '../../../../src/agent/databases/redis/redis.js';
 import { RedisServer } from '../../../../src/agent/databases/redis/server.js';
 import { messageOf } from '../../../../src/shared/errors.js';
 import { readJsonFile, writeJsonFile } from '../../../../src/shared/json-file.js';
@@ -37,7 +37,7 @@ const programs = await findRedis();
 afterEach(cleanUp);
 
 const create = (more: { copyRate?: Rate } = {}, disk?: SmallDisk) =>
-  TestDatabases.create(new Redis({ programs, address: '127.0.0.1', logger, ...more }), disk);
+  TestDatabases.create(redis({ programs, address: '127.0.0.1', logger, ...more }), disk);
 
 const urlOf = ({ databases }: TestDatabases, database: string) =>
   databases.variables(database)['REDIS_URL'] ?? '';
