@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import type { NewEvent } from '../events/event.js';
 import { eventRow } from '../events/event-log.js';
 import { Refusal } from '../shared/errors.js';
@@ -11,10 +11,11 @@ import {
   type Progress,
   type Standing,
   type Status,
-  type StepRecord,
   type StepStatus,
 } from './migration.js';
 import type { Asked, Changes, NewMigration } from './migrations.js';
+import { asked, createRequest, noteRequest, runRequest } from './requests.js';
+import { type MigrationRow, toStepRecord, withSteps } from './rows.js';
 import type { MigrationTables } from './schema.js';
 import type { Marks, SwitchClients, Switching, Traffic, TrafficSecond } from './switch/record.js';
 import { giveWay } from './verification/store.js';
@@ -44,9 +45,6 @@ export interface StepState {
   readonly status: StepStatus;
   readonly undone: boolean;
 }
-
-type MigrationRow = Selectable<MigrationTables['migrations']>;
-type StepRow = Selectable<MigrationTables['migration_steps']>;
 
 /** Migrations and their steps in PostgreSQL. Every change of status is a compare-and-set. */
 export class MigrationStore {
@@ -143,7 +141,7 @@ export class MigrationStore {
       .selectAll()
       .where('id', '=', id)
       .executeTakeFirstOrThrow();
-    const [whole] = await this.#withSteps([migration]);
+    const [whole] = await withSteps(this.#db, [migration]);
     if (!whole) throw new Error(`migration ${id} is gone`);
     const steps = await this.#db
       .selectFrom('migration_steps')
@@ -174,7 +172,7 @@ export class MigrationStore {
       .selectAll()
       .where('id', '=', id)
       .executeTakeFirst();
-    return row ? ((await this.#withSteps([row]))[0] ?? null) : null;
+    return row ? ((await withSteps(this.#db, [row]))[0] ?? null) : null;
   }
 
   /** Newest first. */
@@ -185,7 +183,7 @@ export class MigrationStore {
       .where((where) => where.or([where('app_id', '=', appId), where('new_app_id', '=', appId)]))
       .orderBy('created_at', 'desc')
       .execute();
-    return this.#withSteps(rows);
+    return withSteps(this.#db, rows);
   }
 
   /**
@@ -300,7 +298,7 @@ export class MigrationStore {
       .selectAll()
       .where('status', '=', 'created')
       .execute();
-    return this.#withSteps(rows);
+    return withSteps(this.#db, rows);
   }
 
   /** Those whose window is over: done, or back there after a rollback that failed. */
@@ -314,7 +312,7 @@ export class MigrationStore {
       .where('completed_at', 'is', null)
       .where('window_closes_at', '<=', sql<Date>`now()`)
       .execute();
-    return this.#withSteps(rows);
+    return withSteps(this.#db, rows);
   }
 
   /** A migration that took an app further, or is about to; null when none did. */
@@ -325,7 +323,7 @@ export class MigrationStore {
       .where('app_id', '=', appId)
       .where('status', 'not in', ['aborted', 'rolled-back'])
       .executeTakeFirst();
-    return row ? ((await this.#withSteps([row]))[0] ?? null) : null;
+    return row ? ((await withSteps(this.#db, [row]))[0] ?? null) : null;
   }
 
   /** The runs that should be going on. */
@@ -475,26 +473,6 @@ export class MigrationStore {
       .where('id', '=', id)
       .execute();
   }
-
-  async #withSteps(rows: readonly MigrationRow[]): Promise<Migration[]> {
-    if (rows.length === 0) return [];
-    const steps = await this.#db
-      .selectFrom('migration_steps')
-      .selectAll()
-      .where(
-        'migration_id',
-        'in',
-        rows.map((row) => row.id),
-      )
-      .orderBy('ordinal')
-      .execute();
-    return rows.map((row) =>
-      toMigration(
-        row,
-        steps.filter((step) => step.migration_id === row.id),
-      ),
-    );
-  }
 }
 
 async function openMigration(tx: Transaction<MigrationTables>, app: string) {
@@ -530,95 +508,5 @@ function endOf(row: MigrationRow): NewEvent {
       new_app_id: row.new_app_id,
       status: row.status,
     },
-  };
-}
-
-const runRequest = (id: string, phase: PhaseName) => `run ${phase} of ${id}`;
-
-const createRequest = ({ app, destination, dstAppName, verify, upgrade }: NewMigration) => {
-  const versions = Object.entries(upgrade).sort();
-  const upgraded = versions.map(([product, version]) => ` with ${product} ${version}`).join('');
-  const compared = verify === 'none' ? ', not compared' : '';
-  return `create on ${destination} as ${dstAppName ?? app.id}${upgraded}${compared}`;
-};
-
-/**
- * The migration that a request made before under the same key is about; null when none was.
- * @throws Refusal `invalid` when the key was used for another request
- */
-async function asked(
-  db: Kysely<MigrationTables>,
-  app: string,
-  key: string | null,
-  request: string,
-): Promise<string | null> {
-  if (key === null) return null;
-  const found = await db
-    .selectFrom('idempotency_keys')
-    .select(['request', 'migration_id'])
-    .where('app_id', '=', app)
-    .where('key', '=', key)
-    .executeTakeFirst();
-  if (!found) return null;
-  if (found.request === request) return found.migration_id;
-  throw Refusal.invalid(
-    'idempotency_key',
-    'was used for another request. Give every request a key of its own.',
-  );
-}
-
-async function noteRequest(
-  db: Kysely<MigrationTables>,
-  app: string,
-  key: string | null,
-  request: string,
-  migration: string,
-): Promise<void> {
-  if (key === null) return;
-  await db
-    .insertInto('idempotency_keys')
-    .values({ app_id: app, key, request, migration_id: migration })
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
-}
-
-function toMigration(row: MigrationRow, steps: readonly StepRow[]): Migration & Standing {
-  return {
-    id: row.id,
-    appId: row.app_id,
-    srcAppName: row.src_app_name,
-    dstAppName: row.dst_app_name,
-    newAppId: row.new_app_id,
-    source: row.source,
-    destination: row.destination,
-    upgrade: row.upgrade,
-    status: row.status,
-    phase: row.phase,
-    failedPhase: row.failed_phase,
-    wasStarted: row.was_started,
-    holdUntil: row.hold_until,
-    promoting: row.promoting_at !== null,
-    switchedAt: row.switched_at,
-    windowClosesAt: row.window_closes_at,
-    rolledBackAt: row.rolled_back_at,
-    completedAt: row.completed_at,
-    removeSource: row.remove_source,
-    switches: row.switches,
-    verify: row.verify,
-    createdAt: row.created_at,
-    startedAt: row.started_at,
-    finishedAt: row.finished_at,
-    steps: steps.map(toStepRecord),
-  };
-}
-
-function toStepRecord(row: StepRow): StepRecord {
-  return {
-    id: row.id,
-    phase: row.phase,
-    name: row.name,
-    status: row.status,
-    logs: row.logs,
-    progress: row.progress,
   };
 }
