@@ -168,11 +168,11 @@ export class TrialRun {
     this.#say(`cut for ${this.#cutTime / 1_000} s in "${step}"`);
   }
 
-  /** What the edges forward while the line is cut may be answered with 502; nothing else may fail. */
+  /** What the edges forward while the line is cut may be answered with 502, or end in the middle of its answer; nothing else may fail. */
   #tellFailures(failures: readonly Failure[]): void {
     const { from, to } = this.#cut ?? { from: 0, to: 0 };
     const isExcused = ({ at, what }: Failure) =>
-      at > from && at < to + slack && / 502 |^WebSocket: closed/.test(what);
+      at > from && at < to + slack && / 502 |: \d+, then |^WebSocket: closed/.test(what);
     const excused = failures.filter(isExcused);
     if (excused.length > 0) this.#say(`${excused.length} failed in the cut line`);
     const others = failures.filter((one) => !isExcused(one));

@@ -106,11 +106,13 @@ export class Line {
     { headers = {}, body }: { headers?: Record<string, string>; body?: string | Readable },
     read: (text: string) => void = () => undefined,
   ): Promise<Outcome> {
+    let begun = '';
     try {
       const answer = await this.#way.request({
         ...{ origin: this.#origin, method, path, headers },
         body: body ?? null,
       });
+      begun = `${answer.statusCode}, then `;
       const text = await answer.body.text();
       const what = `${method} ${path}: ${answer.statusCode} ${text.slice(0, 200)}`;
       if (answer.statusCode >= 300) return { how: 'refused', what };
@@ -119,7 +121,7 @@ export class Line {
     } catch (error) {
       return {
         how: isUnsent(error) ? 'away' : 'broken',
-        what: `${method} ${path}: ${inWords(error)}`,
+        what: `${method} ${path}: ${begun}${inWords(error)}`,
       };
     }
   }
