@@ -10,7 +10,7 @@ import { isDiskFull } from '../../../src/shared/disk.js';
 const run = promisify(execFile);
 const filler = '.filler';
 
-/** A disk that is soon full: a file system in memory, which takes root to mount. */
+/** A disk that is soon full: a file system in memory, which takes root to mount, or a namespace (scripts/may-mount.sh). */
 export class SmallDisk {
   private constructor(readonly folder: string) {}
 
