@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { constants, getPriority } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -158,13 +159,20 @@ describe('a database', () => {
     await (await connect(here, database)).query('SELECT 1');
   });
 
-  it('is copied by whom it was promised to, from where that one is, and no faster than its region wants', async () => {
+  it('is copied by whom it was promised to, from where that one is, no faster than its region wants, and last of all', async () => {
     const limit = new LimitedCopy();
     const [here, there] = [await create({ copyRate: limit.now }), await create()];
     const old = await here.provision(newest);
     const twin = await there.provision(newest, 'empty');
     const endpoint = await admittedFromHere(here, old, there, twin);
-    await limit.follow(there, twin, endpoint);
+    const app = await connect(here, old);
+    const givesWay = async () => {
+      const { rows } = await app.query<{ pid: number }>('SELECT pid FROM pg_stat_replication');
+      return rows.some(({ pid }) => getPriority(pid) === constants.priority.PRIORITY_LOW);
+    };
+    await limit.follow(there, twin, endpoint, () =>
+      until(givesWay, { timeout: 30_000, what: 'whoever sends the copy to give way' }),
+    );
     await streaming(there, twin);
   });
 

@@ -93,11 +93,15 @@ export class LimitedCopy {
   rate: number | null = 2 * 1024 * 1024;
   readonly now = () => this.rate;
 
-  /** Begins a copy and sees that no more of it has come, at any time, than may. */
+  /**
+   * Begins a copy and sees that no more of it has come, at any time, than may.
+   * @param meanwhile what is to happen before the limit is lifted
+   */
   async follow(
     { databases }: Pick<TestDatabases, 'databases'>,
     database: string,
     endpoint: Record<string, unknown>,
+    meanwhile?: () => Promise<unknown>,
   ): Promise<void> {
     const { rate } = this;
     if (rate === null) throw new Error('there is no limit');
@@ -114,6 +118,7 @@ export class LimitedCopy {
       },
       { timeout: 30_000, every: 20, what: 'a part of the copy' },
     );
+    await meanwhile?.();
     this.rate = null;
   }
 }

@@ -72,7 +72,7 @@ export class PostgresqlDatabase implements Database {
     }
     if (this.#copying?.isUnderWay) return; // whole by now, and started by who copied
     await this.#server.run();
-    await this.#server.tellCopyRate();
+    await this.#server.restrainCopies();
   }
 
   get isBeingRemoved(): boolean {

@@ -193,17 +193,23 @@ export async function sizeOf(client: pg.Client): Promise<number> {
   return Number(rows[0]?.size ?? 0);
 }
 
-/** Whether one of these followers has a session that does something else than to stream: it copies. */
-export async function isBeingCopied(
+/** A process that serves a follower with a copy: of the files as they are, or of rows. */
+interface Copier {
+  readonly pid: number;
+  readonly sendsFiles: boolean;
+}
+
+export async function copiersOf(
   client: pg.Client,
   followers: readonly string[],
-): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `SELECT FROM pg_stat_activity a LEFT JOIN pg_stat_replication r USING (pid)
-      WHERE a.usename = ANY ($1) AND r.state IS DISTINCT FROM 'streaming'`,
+): Promise<Copier[]> {
+  const { rows } = await client.query<Copier>(
+    `SELECT pid, r.state IS NOT NULL AS "sendsFiles"
+       FROM pg_stat_activity a LEFT JOIN pg_stat_replication r USING (pid)
+      WHERE a.usename = ANY ($1) AND coalesce(r.state, 'backup') = 'backup'`,
     [followers],
   );
-  return rowCount !== 0;
+  return rows;
 }
 
 /** When the configuration that new sessions go by was read. */

@@ -4,11 +4,12 @@ import type pg from 'pg';
 import type { Binaries } from '../../../postgresql/binaries.js';
 import { Cluster, type SessionOptions } from '../../../postgresql/cluster.js';
 import { databasePorts, freePort, isFree } from '../../../shared/free-port.js';
+import { giveWay } from '../../../shared/give-way.js';
 import { writeJsonFile } from '../../../shared/json-file.js';
 import type { Logger } from '../../../shared/logging.js';
 import { until } from '../../../shared/until.js';
 import type { Place } from '../product.js';
-import { ensureLogin, isBeingCopied, isRefusedForGood, loadedAt } from './queries.js';
+import { copiersOf, ensureLogin, isRefusedForGood, loadedAt } from './queries.js';
 import { type DatabaseRecord, fenceOf, recordFile } from './record.js';
 import {
   certificateFile,
@@ -25,6 +26,9 @@ export const comeback = {
   ...{ retries: Number.POSITIVE_INFINITY, minTimeout: 50, maxTimeout: 500 },
   maxRetryTime: 60_000,
 };
+
+/** How long it is left alone when nobody copies it, in milliseconds: to look takes a session. */
+const betweenLooks = 2_000;
 
 /** Names mean what PostgreSQL itself calls so: nothing that an app made is called by mistake. */
 const plainNames = '-c search_path=pg_catalog,pg_temp';
@@ -47,6 +51,8 @@ export class Server {
   #record: DatabaseRecord;
   /** How fast it may be copied, as its configuration says; undefined while that is not known. */
   #copyRate: number | null | undefined;
+  /** When it is looked next whether it is being copied. */
+  #lookAgain = 0;
 
   constructor(folder: string, found: DatabaseRecord, host: DatabaseHost) {
     this.folder = folder;
@@ -111,13 +117,19 @@ export class Server {
     });
   }
 
-  /** Tells those who copy it how fast they may by now, if there are any. */
-  async tellCopyRate(): Promise<void> {
+  /** Has those who copy it, if there are any, give way to all others of the host, and tells them how fast they may by now. */
+  async restrainCopies(): Promise<void> {
     const { role, grants } = this.#record;
     if (role !== 'primary' || grants.length === 0 || fenceOf(this.#record) !== 'none') return;
-    if (this.#copyRate === (this.host.copyRate?.() ?? null)) return;
+    if (performance.now() < this.#lookAgain) return;
     const names = grants.map(({ name }) => name);
-    if (await this.query((client) => isBeingCopied(client, names))) await this.reconfigure();
+    const copiers = await this.query((client) => copiersOf(client, names));
+    this.#lookAgain = copiers.length > 0 ? 0 : performance.now() + betweenLooks;
+    // Who sends rows holds locks that others wait for.
+    await Promise.all(copiers.map(({ pid, sendsFiles }) => sendsFiles && giveWay(pid)));
+    if (copiers.length === 0 || this.#copyRate === (this.host.copyRate?.() ?? null)) return;
+    await this.configure();
+    await this.cluster.reload();
   }
 
   /** Has something done by a database that may crash meanwhile: it is started and asked again. */
