@@ -9,7 +9,6 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { Pool, request } from 'undici';
 import { ApiClient } from '../src/client/api-client.js';
@@ -18,6 +17,7 @@ import { freePort } from '../src/shared/free-port.js';
 import { newSecret } from '../src/shared/ids.js';
 import { until } from '../src/shared/until.js';
 import { median, say } from './figures.js';
+import { type Answer, percentile, steadily } from './load.js';
 
 const [rate, secondsEach, rounds, steps] = [500, 5, 3, 60];
 const dir = await mkdtemp(join(tmpdir(), 'godwit-bench-'));
@@ -82,30 +82,17 @@ async function makeMigration(api: string, databaseUrl: string): Promise<string> 
   return `/v1/apps/measured/region_migrations/${id}`;
 }
 
-/** @returns how long each request took from when it was due, in milliseconds, in order of length */
-async function load(url: string, path: string, authorization: string): Promise<number[]> {
+async function load(url: string, path: string, authorization: string): Promise<Answer[]> {
   const pool = new Pool(url, { connections: 32 });
-  const begun = performance.now();
-  const waits: Promise<number>[] = [];
-  const send = async (due: number) => {
+  const ask = async () => {
     const answer = await pool.request({ method: 'GET', path, headers: { authorization } });
     await answer.body.dump();
     if (answer.statusCode !== 200) throw new Error(`${path} answers ${answer.statusCode}`);
-    return performance.now() - due;
   };
-  while (waits.length < rate * secondsEach) {
-    const due = begun + (waits.length * 1_000) / rate;
-    const early = due - performance.now();
-    if (early > 0) await sleep(early);
-    else waits.push(send(due));
-  }
-  const lengths = await Promise.all(waits);
+  const answers = await steadily(rate, ask, AbortSignal.timeout(secondsEach * 1_000));
   await pool.close();
-  return lengths.sort((a, b) => a - b);
+  return answers;
 }
-
-const percentile = (sorted: number[], part: number) =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
 
 try {
   const postgresql = await startEmbeddedPostgresql(join(dir, 'postgresql'));
@@ -133,10 +120,10 @@ try {
   // The first round warms up, and is not counted.
   for (let round = 0; round <= rounds; round += 1) {
     for (const [url, { p50, p99 }] of figures) {
-      const waits = await load(url, path, authorization);
+      const answers = await load(url, path, authorization);
       if (round <= 1) p50.length = p99.length = 0;
-      p50.push(percentile(waits, 0.5));
-      p99.push(percentile(waits, 0.99));
+      p50.push(percentile(answers, 0.5));
+      p99.push(percentile(answers, 0.99));
     }
   }
   for (const part of ['p50', 'p99'] as const) {

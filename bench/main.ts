@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const all = ['copy', 'copy-redis', 'copy-rows', 'switch', 'api', 'copy-mariadb'];
+const all = ['copy', 'copy-redis', 'copy-rows', 'switch', 'source', 'api', 'copy-mariadb'];
 const [named, ...options] = process.argv.slice(2);
 if (named !== undefined && !all.includes(named)) {
   process.stderr.write(`There is no benchmark "${named}"; there are ${all.join(', ')}.\n`);
