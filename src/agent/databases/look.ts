@@ -4,7 +4,7 @@ import { bytesOf, legible, legibly } from './legible.js';
 
 /** What has names, in no order that two servers share. Names are as long as they have bytes (`latin1`). */
 export interface Holding {
-  /** Few: a range that may end anywhere ends with the last of them, so that each can be named. */
+  /** Whether they are few: a range that may end anywhere then ends with the last of them, so that each can be named. */
   readonly areFew?: boolean;
   /** All names, some of them perhaps more than once. */
   names(): AsyncIterable<readonly string[]>;

@@ -139,8 +139,9 @@ async function grantsOf(session: Session, one: Definition): Promise<string[]> {
   const { user, host } = account.parse(one);
   const who = host === '' ? quoteName(user) : `${quoteName(user)}@${quoteName(host)}`;
   const grants = await session.rows(line, `SHOW GRANTS FOR ${who}`);
-  const isRole = host === '';
-  return isRole ? grants : [...grants, ...(await session.rows(line, `SHOW CREATE USER ${who}`))];
+  return host === ''
+    ? grants
+    : [...grants, ...(await session.rows(line, `SHOW CREATE USER ${who}`))];
 }
 
 const table = z.object({ schema: z.string(), table: z.string() });
