@@ -6,15 +6,22 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mariadb } from '../../../src/agent/databases/mariadb/mariadb.js';
 import { findMariadb } from '../../../src/agent/databases/mariadb/programs.js';
 import { record, recordFile } from '../../../src/agent/databases/mariadb/record.js';
+import type { Contents } from '../../../src/region/model.js';
 import { ComparedPair, compared, differences } from './compared-pair.js';
-import { makeEverything } from './mariadb/everything.js';
+import { changeEverything, makeEverything } from './mariadb/everything.js';
 import { afterwards, cleanUp, logger, streaming, TestDatabases } from './test-databases.js';
 
 const programs = await findMariadb();
 const version = programs?.series ?? '';
 
 /** Tables with every kind of key, and values that read alike but are not the same. */
+const columns = (count: number, type: string) =>
+  Array.from({ length: count }, (_, at) => `c${at} ${type}`);
 const schema = `
+  CREATE TABLE wide (id int PRIMARY KEY, ${columns(1_000, 'char DEFAULT 1')});
+  INSERT INTO wide (id) VALUES (1);
+  CREATE TABLE heavy (id int PRIMARY KEY, ${columns(260, `text DEFAULT repeat('x', 65535)`)}) ROW_FORMAT = DYNAMIC;
+  INSERT INTO heavy (id) VALUES (1);
   CREATE TABLE by_int (id int PRIMARY KEY, note text, doubled int AS (id * 2) STORED, who varchar(100) AS (current_user()) VIRTUAL);
   INSERT INTO by_int (id, note) SELECT CAST(seq AS int) - 1000, concat('int note ', seq) FROM seq_1_to_2000;
   CREATE TABLE by_text (name varchar(50) CHARACTER SET latin1 COLLATE latin1_german2_ci PRIMARY KEY, note text);
@@ -39,6 +46,7 @@ describe.skipIf(!programs)('a MariaDB and its follower', () => {
   let app: mysql.Connection;
   /** A superuser of the follower, whose changes are not part of any history. */
   let behind: mysql.Connection;
+  let name: string;
   let prefix: string;
 
   beforeAll(async () => {
@@ -58,15 +66,17 @@ describe.skipIf(!programs)('a MariaDB and its follower', () => {
       return client;
     };
     const uri = here.databases.variables(old)['DATABASE_URL'] ?? '';
-    const name = new URL(uri).pathname.slice(1);
+    name = new URL(uri).pathname.slice(1);
     prefix = `${name}.`;
-    await makeEverything(await administer(here, old), name);
+    const source = await administer(here, old);
+    await makeEverything(source, name);
     app = await mysql.createConnection({ uri, multipleStatements: true });
     afterwards(async () => app.destroy());
     await app.query(`SET sql_mode = ''; ${schema}`);
     const endpoint = await here.databases.grantFollow({ database: old, follower: randomUUID() });
     await there.databases.follow({ database: twin, endpoint });
     await streaming(there, twin);
+    await changeEverything(source, name);
     behind = await administer(there, twin);
     await behind.query(`SET sql_log_bin = 0; USE ${name}`);
     pair = new ComparedPair([here, old], [there, twin]);
@@ -118,6 +128,8 @@ describe.skipIf(!programs)('a MariaDB and its follower', () => {
       DELETE FROM by_bytes WHERE id = unhex(md5(77));
       DELETE FROM by_several WHERE ids = 18446744073709550616;
       INSERT INTO by_uuid VALUES ('00000000-0000-0000-0000-000000000000', 1, '2026-01-01');
+      UPDATE wide SET c999 = 2;
+      UPDATE heavy SET c7 = 'another';
       UPDATE keyless SET a = NULL, b = 'x' WHERE a = '';
       UPDATE types SET f = 0.10000001 WHERE id = 2;
       UPDATE types SET big = concat(left(big, 1000000), '?', substr(big, 1000002)) WHERE id = 1`);
@@ -141,6 +153,7 @@ describe.skipIf(!programs)('a MariaDB and its follower', () => {
       },
       { name: 'by_text', ...one, ...range([{ hex: '5ae931323236' }]) },
       { name: 'by_uuid', ...one, primary: 0 },
+      { name: 'heavy', ...one, range: { after: null, to: null } },
       {
         name: 'keyless',
         kind: 'different',
@@ -150,6 +163,46 @@ describe.skipIf(!programs)('a MariaDB and its follower', () => {
       },
       { name: 'types', ...one, range: { after: null, to: '["1"]' } },
       { name: 'types', ...one, range: { after: '["1"]', to: null } },
+      { name: 'wide', ...one, range: { after: null, to: null } },
+    ]);
+  });
+
+  it('differ where something was defined anew behind its back, which is named', async () => {
+    await pair.follower.waitFor(await pair.primary.position());
+    await behind.query(`
+      ALTER DATABASE ${name}_more COLLATE utf8mb4_general_ci;
+      ALTER TABLE narrow ADD INDEX (t);
+      ALTER TABLE tickets COMMENT = 'changed';
+      CREATE OR REPLACE VIEW wild AS SELECT id, name FROM birds WHERE mood = 'calm';
+      CREATE OR REPLACE FUNCTION span(wing int) RETURNS int RETURN wing * 3;
+      DROP TRIGGER told;
+      ALTER EVENT never COMMENT 'changed';
+      REVOKE UPDATE (note) ON sightings FROM keeper;
+      SET PASSWORD FOR late@'127.0.0.1' = PASSWORD('changed')`);
+    const ofDefinitions = (all: Contents) => ({
+      ...all,
+      parts: all.parts.filter((part) => part.name.startsWith('definitions of ')),
+    });
+    const definitions = {
+      ...pair,
+      contents: async () => {
+        const { primary, follower } = await pair.contents();
+        return { primary: ofDefinitions(primary), follower: ofDefinitions(follower) };
+      },
+    };
+    const named = differences(await compared(definitions, 'definitions of ')).map(
+      ({ name: kind, range, follower }) => `${kind} ${range.to} ${follower}`,
+    );
+    expect(named.sort()).toEqual([
+      'accounts "keeper" 1',
+      'accounts "late@127.0.0.1" 1',
+      `databases "${name}_more" 1`,
+      `events "${name}.never" 1`,
+      `routines "${name}.span" 1`,
+      `tables "${name}.narrow" 1`,
+      `tables "${name}.tickets" 1`,
+      `triggers "${name}.told" 0`,
+      `views "${name}.wild" 1`,
     ]);
   });
 

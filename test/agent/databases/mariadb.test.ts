@@ -196,6 +196,36 @@ class Writer {
   }
 }
 
+/** Clients that come again and again, as those of a pool do whose sessions are ended. */
+class Knocking {
+  readonly #url: string;
+  readonly #clients: Promise<void>[];
+  #isOver = false;
+  readonly begun: Promise<unknown>;
+
+  constructor(url: string) {
+    this.#url = url;
+    const first = Array.from({ length: 16 }, () => this.#knock());
+    this.begun = Promise.all(first);
+    this.#clients = first.map(async (knocked) => {
+      await knocked;
+      while (!this.#isOver) await this.#knock();
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    await Promise.all(this.#clients);
+  }
+
+  async #knock(): Promise<void> {
+    const client = await mysql.createConnection(this.#url).catch(() => null); // it is shown the door
+    client?.on('error', () => undefined);
+    await client?.query('SELECT 1').catch(() => undefined);
+    client?.destroy();
+  }
+}
+
 async function written(client: mysql.Connection): Promise<unknown[]> {
   const [rows] = await client.query<mysql.RowDataPacket[]>('SELECT id FROM written ORDER BY id');
   return rows.map(({ id }) => id);
@@ -356,7 +386,10 @@ describe('a MariaDB database', () => {
     const log = await readFile(join(here.dir, old, 'mariadb.log'), 'utf8');
     expect(log).not.toMatch(/Aborted connection \d+ to db: '\w+' user: 'godwit'/);
 
+    const knocking = new Knocking(here.databases.variables(old)['DATABASE_URL'] ?? '');
+    await knocking.begun;
     await here.databases.fence({ database: old });
+    await knocking.stop();
     await there.databases.standDown({ database: twin });
     await there.databases.standDown({ database: twin });
     await here.databases.unfence({ database: old });
@@ -427,27 +460,43 @@ describe('a MariaDB database', () => {
     );
     await source.query(`CREATE USER boss@'%' IDENTIFIED BY 'boss'`);
     await source.query(`GRANT READ_ONLY ADMIN ON *.* TO boss@'%'`);
+    await source.query('CREATE ROLE chief');
+    const folder = await mkdtemp(join(tmpdir(), 'godwit-test-'));
+    cleanUp.push(() => rm(folder, { recursive: true, force: true }));
+    await chmod(folder, 0o777);
+    await source.query('GRANT SELECT, SUPER ON *.* TO chief');
+    await source.query(
+      `CREATE TABLE linked (id int PRIMARY KEY) ENGINE = MyISAM DATA DIRECTORY = '${folder}'`,
+    );
+    await source.query(
+      `CREATE TABLE numbered (id int PRIMARY KEY, a bigint unsigned AS ROW START, b bigint unsigned AS ROW END, PERIOD FOR SYSTEM_TIME (a, b)) WITH SYSTEM VERSIONING`,
+    );
     await source.query('CREATE TABLE t (id int PRIMARY KEY)');
     await source.query(`XA START 'pending'`);
     await source.query('INSERT INTO t VALUES (1)');
     await source.query(`XA END 'pending'`);
     await source.query(`XA PREPARE 'pending'`);
     await source.query(`SET GLOBAL binlog_format = 'STATEMENT'`);
-    const { obstacles, unsuitable } = await here.databases.inspect({ database });
+    const { obstacles, unsuitable, remarks } = await here.databases.inspect({ database });
     const all = [...obstacles, ...unsuitable];
-    for (const what of [`${name}.forgotten`, `${name}.far`, 'boss', 'pending', 'STATEMENT']) {
+    for (const what of [
+      ...[`${name}.forgotten`, `${name}.far, ${name}.linked`, `('boss'@'%', chief)`],
+      ...['pending', 'STATEMENT'],
+    ]) {
       expect(all.filter((line) => line.includes(what))).toHaveLength(1);
     }
     expect(all).toHaveLength(5);
+    expect(remarks.join()).toContain(`numbers of transactions (${name}.numbered)`);
     await source.query(`XA ROLLBACK 'pending'`);
-    await source.query('DROP TABLE far');
+    await source.query('DROP TABLE far, linked');
 
     // Not as an agent would run it.
     await here.databases.close({ stop: true });
     const bare = new BareServer(join(here.dir, database), () => programs, '127.0.0.1');
     cleanUp.push(() => bare.wipe());
     await bare.launch();
-    const found = await until(() => here.asSuperuser(database, inspectServer).catch(() => null), {
+    const inspect = (session: Session) => inspectServer(session, bare.data);
+    const found = await until(() => here.asSuperuser(database, inspect).catch(() => null), {
       timeout: 60_000,
       what: 'the server to answer',
     });

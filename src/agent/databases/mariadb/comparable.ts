@@ -3,6 +3,7 @@ import type { Contents, Look, Seen } from '../../../region/model.js';
 import { Refusal } from '../../../shared/errors.js';
 import type { Comparable } from '../product.js';
 import { admitReader, contentsOf, readPartId } from './compared.js';
+import { lookAtDefinitions } from './definitions.js';
 import { lookAtRows } from './rows.js';
 import type { MariadbServer } from './server.js';
 import { errorNumber } from './session.js';
@@ -22,7 +23,7 @@ const retries = 10;
 /** After what a session that has not answered is given up, in milliseconds. */
 const patience = 60_000;
 
-/** Compares a server with its followers, which have the same rows, in places of their own. */
+/** Compares a server with its followers, which have the same, in places of their own. */
 export class ComparableServer implements Comparable {
   readonly #server: MariadbServer;
   readonly #password: () => string;
@@ -42,12 +43,20 @@ export class ComparableServer implements Comparable {
 
   async digest(part: string, looks: readonly Look[]): Promise<Seen | null> {
     const what = readPartId(part);
-    const attempt = () =>
-      this.#server.asReader(
-        this.#password(),
-        (session) => lookAtRows(session, what, looks),
-        AbortSignal.timeout(patience),
-      );
+    const attempt = () => {
+      const late = AbortSignal.timeout(patience);
+      return 'definitions' in what
+        ? this.#server.asSuperuser(
+            this.#password(),
+            (session) => lookAtDefinitions(session, what.definitions, looks),
+            late,
+          )
+        : this.#server.asReader(
+            this.#password(),
+            (session) => lookAtRows(session, what, looks),
+            late,
+          );
+    };
     return pRetry(attempt, {
       retries,
       minTimeout: 20,
@@ -59,8 +68,8 @@ export class ComparableServer implements Comparable {
       if (errors.slow.includes(number)) {
         throw new Refusal(
           'too-large',
-          what.key
-            ? 'So many rows take too long to look at. Ask for fewer.'
+          'definitions' in what || what.key
+            ? 'So many of them take too long to look at. Ask for fewer.'
             : `${what.schema}.${what.table} has no key to divide it by, and takes too long to look at. Give it a primary key.`,
         );
       }

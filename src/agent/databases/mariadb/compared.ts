@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Contents, Part } from '../../../region/model.js';
-import { reader, system } from './names.js';
+import { type DefinitionKind, definitionKinds } from './definitions.js';
+import { reader, system, tableKinds } from './names.js';
 import { quoteName, type Session } from './session.js';
 
 /**
@@ -16,8 +17,8 @@ const keyColumn = z.union([
 ]);
 export type KeyColumn = z.infer<typeof keyColumn>;
 
-/** What is compared by itself. As JSON, it is the id of the part. */
-const compared = z.object({
+/** Rows that are compared by themselves. */
+const comparedRows = z.object({
   schema: z.string(),
   table: z.string(),
   /** Null when it has none, and is looked at whole. */
@@ -25,15 +26,16 @@ const compared = z.object({
   /** Whether rows that were are kept beside those that are. */
   versioned: z.boolean(),
 });
-export type Compared = z.infer<typeof compared>;
+export type ComparedRows = z.infer<typeof comparedRows>;
+
+/** What is compared by itself. As JSON, it is the id of the part. */
+const compared = z.union([comparedRows, z.object({ definitions: z.enum(definitionKinds) })]);
+type Compared = z.infer<typeof compared>;
 
 /** @throws when it is no id of a part of a MariaDB database */
 export function readPartId(id: string): Compared {
   return compared.parse(JSON.parse(id));
 }
-
-/** What has rows of its own, by the words of `information_schema`. */
-export const kinds = ['BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE'];
 
 /** Tables of these engines are a way to look at others. */
 const waysToOthers = ['MRG_MyISAM'];
@@ -41,7 +43,7 @@ const waysToOthers = ['MRG_MyISAM'];
 /** A table without a key is looked at whole, which must not take long. In bytes. */
 const mostWithoutKey = 500_000_000;
 
-/** The tables and sequences of a server that are the app's. Reads no rows. */
+/** The app's tables and sequences, and what else it has defined. Reads no rows. */
 export async function contentsOf(session: Session): Promise<Contents> {
   await session.run('SET SESSION max_statement_time = 10, lock_wait_timeout = 10');
   const found = await session.rows(
@@ -49,11 +51,11 @@ export async function contentsOf(session: Session): Promise<Contents> {
     `SELECT table_schema AS \`schema\`, table_name AS \`table\`, table_type AS kind, engine,
             IFNULL(data_length, 0) + IFNULL(index_length, 0) AS bytes
        FROM information_schema.tables WHERE table_type IN (?) AND table_schema NOT IN (?)`,
-    [kinds, system],
+    [tableKinds, system],
   );
   const tables = found.filter(({ engine }) => !waysToOthers.includes(engine ?? ''));
   const keys = await keysOf(session);
-  const all: Contents = { parts: [], leftOut: [] };
+  const all: Contents = { parts: definitionKinds.map(definitionsOf), leftOut: [] };
   for (const { schema, table, kind, bytes } of tables) {
     const name = `${schema}.${table}`;
     const key = keys.get(JSON.stringify([schema, table])) ?? null;
@@ -61,10 +63,15 @@ export async function contentsOf(session: Session): Promise<Contents> {
       all.leftOut.push(`${name} is large and has no key to divide it by. Give it a primary key.`);
       continue;
     }
-    const what: Compared = { schema, table, key, versioned: kind === 'SYSTEM VERSIONED' };
+    const what: ComparedRows = { schema, table, key, versioned: kind === 'SYSTEM VERSIONED' };
     all.parts.push({ id: JSON.stringify(what), name, bytes } satisfies Part);
   }
   return all;
+}
+
+function definitionsOf(definitions: DefinitionKind): Part {
+  const what: Compared = { definitions };
+  return { id: JSON.stringify(what), name: `definitions of ${definitions}`, bytes: 0 };
 }
 
 /** Lets the reader look at what the app has. Each server has a reader of its own, like its superuser. */
@@ -109,7 +116,7 @@ const column = z.object({
 });
 
 /** The primary key of each table, or a unique index that tells all rows apart, by the table as JSON. */
-async function keysOf(session: Session): Promise<Map<string, NonNullable<Compared['key']>>> {
+async function keysOf(session: Session): Promise<Map<string, NonNullable<ComparedRows['key']>>> {
   const columns = await session.rows(
     column,
     `SELECT table_schema AS \`schema\`, table_name AS \`table\`, column_name AS \`column\`,
@@ -134,7 +141,7 @@ async function keysOf(session: Session): Promise<Map<string, NonNullable<Compare
     const place = placeOf(one, one.index);
     indexes.set(place, [...(indexes.get(place) ?? []), one]);
   }
-  const keys = new Map<string, NonNullable<Compared['key']>>();
+  const keys = new Map<string, NonNullable<ComparedRows['key']>>();
   for (const own of indexes.values()) {
     const [first] = own;
     const of = first && placeOf(first);

@@ -81,6 +81,8 @@ export function settingsFile(record: DatabaseRecord, folder: string, address: st
     relay_log_recovery: true,
     slave_net_timeout: 10,
     slave_parallel_threads: 4,
+    // Only what the primary committed together: ahead of its turn, what uses a sequence can lock out what alters it, for ever.
+    slave_parallel_mode: 'conservative',
     master_retry_count: 1_000_000_000,
     ...conductOf(record),
   };

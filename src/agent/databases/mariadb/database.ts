@@ -139,7 +139,7 @@ export class MariadbDatabase implements Database {
       const nothing = { version: series, size: 0, obstacles: [], unsuitable: [], remarks: [] };
       return { ...common, ...nothing };
     }
-    const found = await this.#ask(inspectServer);
+    const found = await this.#ask((session) => inspectServer(session, this.#server.data));
     return { ...common, size: await sizeOf(this.#server.data), ...found };
   }
 
@@ -204,7 +204,8 @@ export class MariadbDatabase implements Database {
     const whole = { ...none, copied: size, total: size };
     const state = await this.#ask(replication).catch(whileAway);
     if (state?.error) {
-      const reason = `Following ended with error ${state.error} of MariaDB, which the log of the database tells more of. Run the phase again: the database is then copied anew.`;
+      const table = state.table === null ? '' : ` at table ${state.table}`;
+      const reason = `Following ended${table} with error ${state.error} of MariaDB, which the log of the database tells more of. Run the phase again: the database is then copied anew.`;
       return { ...whole, stage: 'failed', reason };
     }
     if (!state?.isConnected) return { ...whole, stage: 'catching-up' };

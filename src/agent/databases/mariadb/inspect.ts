@@ -1,6 +1,8 @@
+import { readdir } from 'node:fs/promises';
+import { basename, parse } from 'node:path';
 import { z } from 'zod';
 import { superuser, system } from './names.js';
-import type { Session } from './session.js';
+import { quoteName, type Session } from './session.js';
 
 interface Found {
   readonly version: string;
@@ -23,8 +25,11 @@ const settings = z.object({
 const table = z.object({ name: z.string(), engine: z.string().nullable() });
 const named = z.object({ name: z.string() });
 
-/** What following cannot carry, or the owner should know of. Looks; changes nothing. */
-export async function inspectServer(session: Session): Promise<Found> {
+/**
+ * What following cannot carry, or the owner should know of. Looks; changes nothing.
+ * @param data the server's data folder
+ */
+export async function inspectServer(session: Session, data: string): Promise<Found> {
   const found = await session.row(
     settings,
     `SELECT VERSION() AS version, @@log_bin AS log_bin, @@GLOBAL.binlog_format AS binlog_format,
@@ -48,7 +53,7 @@ export async function inspectServer(session: Session): Promise<Found> {
           `Tables of an engine whose data is not in files that can be copied (${names}). Run ALTER TABLE … ENGINE = InnoDB, or drop them.`,
       ),
       ...about(
-        await elsewhere(session),
+        await elsewhere(session, data),
         (names) =>
           `Tables with a DATA DIRECTORY (${names}) are outside of the data folder. Make them anew without.`,
       ),
@@ -84,6 +89,11 @@ export async function inspectServer(session: Session): Promise<Found> {
         (names) =>
           `Tables without a primary key (${names}) are followed slowly: each change has to be searched for.`,
       ),
+      ...about(
+        await numberedByTransactions(session),
+        (names) =>
+          `Tables that keep former rows by numbers of transactions (${names}): each server has numbers of its own, with the times at which it made the changes. Keep them by TIMESTAMP(6) for these to be the same.`,
+      ),
     ],
   };
 }
@@ -97,15 +107,21 @@ function about(names: readonly string[], say: (names: string) => string): string
   return [say(names.slice(0, mostNames).join(', ') + (more > 0 ? ` and ${more} more` : ''))];
 }
 
-async function elsewhere(session: Session): Promise<string[]> {
+/** InnoDB knows where its tables are; those of other engines are behind symbolic links. */
+async function elsewhere(session: Session, data: string): Promise<string[]> {
   const rows = await session.rows(
     named,
     `SELECT REPLACE(name, '/', '.') AS name FROM information_schema.innodb_sys_tablespaces
       WHERE name LIKE '%/%' AND filename NOT LIKE './%'`,
   );
-  return rows.map(({ name }) => name);
+  const entries = await readdir(data, { recursive: true, withFileTypes: true });
+  const linked = entries
+    .filter((entry) => entry.isSymbolicLink())
+    .map(({ parentPath, name }) => `${basename(parentPath)}.${parse(name).name}`);
+  return [...new Set([...rows.map(({ name }) => name), ...linked])];
 }
 
+/** Accounts, and roles, which lend what they may do. */
 async function administrators(session: Session): Promise<string[]> {
   const rows = await session.rows(
     named,
@@ -113,7 +129,24 @@ async function administrators(session: Session): Promise<string[]> {
       WHERE privilege_type IN (?) AND grantee <> ?`,
     [mighty, `'${superuser}'@'localhost'`],
   );
-  return rows.map(({ name }) => name);
+  const roles = await session.rows(
+    named,
+    `SELECT user AS name FROM mysql.global_priv WHERE JSON_VALUE(priv, '$.is_role')`,
+  );
+  const names = rows.map(({ name }) => name);
+  for (const { name } of roles) {
+    const grants = await session.rows(grant, `SHOW GRANTS FOR ${quoteName(name)}`);
+    if (grants.some(isMighty)) names.push(name);
+  }
+  return names;
+}
+
+const grant = z.record(z.string(), z.string()).transform((row) => Object.values(row).join());
+const everywhere = /^GRANT (.*) ON \*\.\* TO /;
+
+function isMighty(line: string): boolean {
+  const granted = everywhere.exec(line)?.[1]?.split(', ') ?? [];
+  return granted.some((one) => [...mighty, 'ALL PRIVILEGES'].includes(one));
 }
 
 async function prepared(session: Session): Promise<string[]> {
@@ -129,6 +162,17 @@ async function withoutKey(session: Session): Promise<string[]> {
          ON k.table_schema = t.table_schema AND k.table_name = t.table_name AND k.index_name = 'PRIMARY'
       WHERE t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND t.table_schema NOT IN (?)
         AND k.index_name IS NULL
+      ORDER BY name`,
+    [system],
+  );
+  return rows.map(({ name }) => name);
+}
+
+async function numberedByTransactions(session: Session): Promise<string[]> {
+  const rows = await session.rows(
+    named,
+    `SELECT CONCAT(table_schema, '.', table_name) AS name FROM information_schema.columns
+      WHERE generation_expression = 'ROW START' AND data_type = 'bigint' AND table_schema NOT IN (?)
       ORDER BY name`,
     [system],
   );

@@ -7,6 +7,9 @@ export const reader = 'godwit_reader';
 /** The schemas that every server has. */
 export const system = ['mysql', 'sys', 'information_schema', 'performance_schema'];
 
+/** What has rows of its own, by the words of `information_schema`. */
+export const tableKinds = ['BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE'];
+
 /** What a follower's user is called by, in its primary. */
 export const followerPrefix = 'godwit_follow_';
 

@@ -73,15 +73,21 @@ const status = z.object({
   Slave_SQL_Running: z.string(),
   Last_IO_Errno: z.coerce.number(),
   Last_SQL_Errno: z.coerce.number(),
+  Last_SQL_Error: z.string(),
   Relay_Log_Space: z.coerce.number(),
   Relay_Log_Pos: z.coerce.number(),
 });
+
+/** No more is told of an error: a statement in it may hold a password. */
+const failedTable = /^Could not execute \w+ event on table ([^;]+);/;
 
 /** How a follower is doing. */
 export interface Replication {
   readonly isConnected: boolean;
   /** The number of the error that ended it; null while it goes on. */
   readonly error: number | null;
+  /** The table whose change could not be replayed, if it was that. */
+  readonly table: string | null;
   /** Bytes that have been received and not been replayed. */
   readonly received: number;
 }
@@ -97,6 +103,7 @@ export async function replication(session: Session): Promise<Replication | null>
   return {
     isConnected: seen.Slave_IO_Running === 'Yes',
     error,
+    table: failedTable.exec(seen.Last_SQL_Error)?.[1] ?? null,
     received: Math.max(0, seen.Relay_Log_Space - seen.Relay_Log_Pos),
   };
 }

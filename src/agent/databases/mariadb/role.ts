@@ -79,15 +79,22 @@ async function refuseWrites(session: Session, signal?: AbortSignal): Promise<voi
 
 const thread = z.object({ id: z.number() });
 
-/** Ends the sessions of everybody but followers and the superuser, and waits until they are gone. */
+/**
+ * Ends the sessions that everybody but followers and the superuser has now, and waits until they are gone. Who
+ * comes later finds the door closed, however often that is.
+ */
 async function endSessions(session: Session, signal?: AbortSignal): Promise<void> {
   const sql = `SELECT id FROM information_schema.processlist
     WHERE user NOT IN (?, 'system user', 'event_scheduler') AND LEFT(user, ?) <> ?`;
+  const sessions = async () => {
+    const values = [superuser, followerPrefix.length, followerPrefix];
+    return (await session.rows(thread, sql, values)).map(({ id }) => id);
+  };
+  const inside = new Set(await sessions());
   await until(
     async () => {
-      const values = [superuser, followerPrefix.length, followerPrefix];
-      const left = await session.rows(thread, sql, values);
-      for (const { id } of left) await kill(session, id);
+      const left = (await sessions()).filter((id) => inside.has(id));
+      for (const id of left) await kill(session, id);
       return left.length === 0;
     },
     { timeout: Number.POSITIVE_INFINITY, every: 5, signal, what: 'sessions to end' },

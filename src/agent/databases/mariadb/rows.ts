@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { Bound, KeyRange, Look, Seen, SeenRange } from '../../../region/model.js';
 import { bytesOf, type Legible, legible, legibly } from '../legible.js';
-import { type Compared, type KeyColumn, kinds } from './compared.js';
+import type { ComparedRows, KeyColumn } from './compared.js';
+import { tableKinds } from './names.js';
 import { historyEnd } from './replication.js';
 import { errorNumber, quoteName, type Session } from './session.js';
 
@@ -18,7 +19,7 @@ const lockPatience = 2;
  */
 export async function lookAtRows(
   session: Session,
-  what: Compared,
+  what: ComparedRows,
   looks: readonly Look[],
 ): Promise<Seen | null> {
   await settle(session, what.key ? patience.inPieces : patience.whole);
@@ -48,7 +49,7 @@ type Column = z.infer<typeof column>;
  * The columns that are kept, by their names. Those that are computed when they are read may come out
  * as the reader's name or the time; when a row was there, each server may say in its own numbers.
  */
-function columnsOf(session: Session, { schema, table }: Compared): Promise<Column[]> {
+function columnsOf(session: Session, { schema, table }: ComparedRows): Promise<Column[]> {
   return session.rows(
     column,
     `SELECT column_name AS name, data_type AS type, character_octet_length AS longest
@@ -58,14 +59,14 @@ function columnsOf(session: Session, { schema, table }: Compared): Promise<Colum
         AND extra NOT LIKE '%VIRTUAL GENERATED%'
         AND IFNULL(generation_expression, '') NOT IN ('ROW START', 'ROW END')
       ORDER BY column_name`,
-    [schema, table, kinds],
+    [schema, table, tableKinds],
   );
 }
 
 /** The key of the row that is number `most` of the range; the end of the range when it has fewer, or no key. */
 async function boundary(
   session: Session,
-  what: Compared,
+  what: ComparedRows,
   range: KeyRange,
   most: number | null,
 ): Promise<Bound | null> {
@@ -90,7 +91,7 @@ const damaged = [1034, 1194, 1195, 1712, 1877];
 /** The sum of what the rows hash to, which does not depend on the order in which they are read. */
 async function digestOf(
   session: Session,
-  what: Compared,
+  what: ComparedRows,
   columns: readonly Column[],
   range: KeyRange,
 ): Promise<Omit<SeenRange, 'to'>> {
@@ -99,7 +100,7 @@ async function digestOf(
   const found = await session
     .row(
       digested,
-      `SELECT COUNT(*) AS \`rows\`, IFNULL(SUM(${columns.map(sizeOf).join(' + ')}), 0) AS bytes,
+      `SELECT COUNT(*) AS \`rows\`, IFNULL(SUM(${total(columns.map(sizeOf))}), 0) AS bytes,
             CAST(IFNULL(SUM(CAST(CONV(LEFT(${row}, 15), 16, 10) AS UNSIGNED)), 0) AS CHAR) AS sum
        FROM ${sourceOf(what)} WHERE ${sql}`,
       values,
@@ -113,7 +114,7 @@ async function digestOf(
   return { rows: found.rows, bytes: found.bytes, digest: found.sum };
 }
 
-function sourceOf({ schema, table, key, versioned }: Compared): string {
+function sourceOf({ schema, table, key, versioned }: ComparedRows): string {
   const all = versioned ? ' FOR SYSTEM_TIME ALL' : '';
   const along = key ? ` FORCE INDEX (${quoteName(key.index)})` : '';
   return `${quoteName(schema)}.${quoteName(table)}${all}${along}`;
@@ -122,7 +123,7 @@ function sourceOf({ schema, table, key, versioned }: Compared): string {
 const geometries = /^(geometry(collection)?|(multi)?(point|linestring|polygon))$/;
 
 /** Values that can be larger than what a statement may put together. */
-const isLong = ({ type, longest }: Column) => geometries.test(type) || (longest ?? 0) > 65_535;
+const isLong = ({ type, longest }: Column) => geometries.test(type) || (longest ?? 0) >= 65_535;
 
 /** A value so that no other reads the same, whatever follows it. */
 function textOf(column: Column): string {
@@ -137,6 +138,13 @@ function textOf(column: Column): string {
 function sizeOf(column: Column): string {
   const hasLength = isLong(column) || column.longest !== null;
   return hasLength ? `IFNULL(OCTET_LENGTH(${quoteName(column.name)}), 0)` : '8';
+}
+
+/** The sum of terms, halved again and again: a server has little room for terms within terms, and tables can have thousands. */
+function total(terms: readonly string[]): string {
+  const half = Math.ceil(terms.length / 2);
+  if (terms.length <= 1) return terms[0] ?? '0';
+  return `(${total(terms.slice(0, half))} + ${total(terms.slice(half))})`;
 }
 
 /** The condition for a row to be in the range, in the order of the key itself. */

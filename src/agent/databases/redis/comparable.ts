@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { Contents, Look, Part, Seen } from '../../../region/model.js';
+import { lookAt } from '../look.js';
 import type { Comparable } from '../product.js';
 import { functionsOf, keysOf } from './holdings.js';
-import { lookAt } from './look.js';
 import { formatPosition, positionOf } from './position.js';
 import type { Session, SessionOptions } from './server.js';
 

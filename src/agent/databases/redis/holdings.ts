@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { hashOf } from './hash.js';
-import type { Holding } from './look.js';
+import { hashOf } from '../hash.js';
+import type { Holding } from '../look.js';
 import type { Session } from './server.js';
 import { hashOfValue } from './values.js';
 

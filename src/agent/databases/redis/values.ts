@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Hashed, hashOf, sumOf } from './hash.js';
+import { type Hashed, hashOf, sumOf } from '../hash.js';
 import type { Session } from './server.js';
 
 /** What is asked for at a time: so little that nobody waits for that. */

@@ -62,6 +62,10 @@ const changes = [
   `CREATE USER late@'127.0.0.1' IDENTIFIED BY 'another password'`,
   `GRANT SELECT ON $_more.* TO late@'127.0.0.1'`,
   `SELECT NEXT VALUE FOR tickets`,
+  `CREATE TABLE ticketed (id int PRIMARY KEY DEFAULT nextval(tickets), note text)`,
+  `INSERT INTO ticketed (note) VALUES ('before')`,
+  `ALTER SEQUENCE tickets RESTART 1000`,
+  `INSERT INTO ticketed (note) VALUES ('after')`,
 ];
 
 export async function makeEverything(client: mysql.Connection, database: string): Promise<void> {

@@ -1,9 +1,11 @@
-import type { Bound, Look, SeenRange } from '../../../region/model.js';
-import { bytesOf, legible, legibly } from '../legible.js';
+import type { Bound, Look, SeenRange } from '../../region/model.js';
 import { type Hashed, hashOf, sumOf } from './hash.js';
+import { bytesOf, legible, legibly } from './legible.js';
 
 /** What has names, in no order that two servers share. Names are as long as they have bytes (`latin1`). */
 export interface Holding {
+  /** Whether they are few: a range that may end anywhere then ends with the last of them, so that each can be named. */
+  readonly areFew?: boolean;
   /** All names, some of them perhaps more than once. */
   names(): AsyncIterable<readonly string[]>;
   /** What a name stands for; null when it is gone by now. */
@@ -15,7 +17,7 @@ const together = 64;
 
 /** Looks at ranges of names in the order of their bytes, going through all names once. */
 export async function lookAt(holding: Holding, looks: readonly Look[]): Promise<SeenRange[]> {
-  const gathered = looks.map((look) => new Gathered(look));
+  const gathered = looks.map((look) => new Gathered(look, holding.areFew ?? false));
   for await (const names of holding.names()) {
     for (const name of names) for (const one of gathered) one.take(name);
   }
@@ -50,13 +52,15 @@ async function digestOf(
 class Gathered {
   readonly #after: string | null;
   readonly #most: number | null;
+  readonly #areFew: boolean;
   readonly #names = new Set<string>();
   #to: string | null;
 
-  constructor({ after, to, most }: Look) {
+  constructor({ after, to, most }: Look, areFew: boolean) {
     this.#after = readBound(after);
     this.#to = readBound(to);
     this.#most = most;
+    this.#areFew = areFew;
   }
 
   take(name: string): void {
@@ -67,7 +71,9 @@ class Gathered {
   }
 
   result(): { readonly names: readonly string[]; readonly to: Bound | null } {
-    if (this.#most !== null && this.#names.size >= this.#most) this.#forgetBeyond(this.#most);
+    if (this.#most !== null && (this.#areFew || this.#names.size >= this.#most)) {
+      this.#forgetBeyond(this.#most);
+    }
     return { names: [...this.#names], to: writeBound(this.#to) };
   }
 
