@@ -30,8 +30,11 @@ export const comeback = {
 /** How long it is left alone when nobody copies it, in milliseconds: to look takes a session. */
 const betweenLooks = 2_000;
 
+/** Literals end where they do by default, whatever an app has set for its database. */
+export const plainLiterals = '-c standard_conforming_strings=on';
+
 /** Names mean what PostgreSQL itself calls so: nothing that an app made is called by mistake. */
-const plainNames = '-c search_path=pg_catalog,pg_temp';
+const plainWords = `-c search_path=pg_catalog,pg_temp ${plainLiterals}`;
 
 /** What a database runs with on its host. */
 export interface DatabaseHost extends Place {
@@ -147,7 +150,7 @@ export class Server {
 
   /** Lends a superuser's session. */
   query<T>(use: (client: pg.Client) => Promise<T>, how: SessionOptions = {}): Promise<T> {
-    return this.cluster.session(this.#record.port, use, { settings: plainNames, ...how });
+    return this.cluster.session(this.#record.port, use, { settings: plainWords, ...how });
   }
 
   async #prepareStart(): Promise<void> {

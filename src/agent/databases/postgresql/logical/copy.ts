@@ -4,11 +4,11 @@ import type { CopyProgress } from '../../../../shared/copy-progress.js';
 import type { Pace } from '../../../../shared/pace.js';
 import type { LogicalEndpoint } from '../record.js';
 import type { Server } from '../server.js';
+import { type Entry, entriesOf } from './entries.js';
 import { inLanes } from './lanes.js';
 import { carryLargeObjects } from './large-objects.js';
 import { asOurselves, databasesOf, type Named, slotName } from './names.js';
-import { parsePostData } from './post-data.js';
-import { readScript, runScript, splitCreation, withoutSuperuser } from './scripts.js';
+import { readScript, rolesToMake, runScript, splitCreation } from './scripts.js';
 import { createSlot } from './slot.js';
 import { unsubscribe } from './subscription.js';
 import { copyTable, speakPlainly, type Table, tablesToCopy, unloggedTables } from './tables.js';
@@ -82,19 +82,36 @@ async function copyDatabase(copy: Copy, { withRoles }: { withRoles: boolean }): 
       await readScript(primary, 'after'),
     ]);
     const roles = withRoles
-      ? await atSnapshot(copy, (primary) => readScript(primary, 'roles'))
+      ? rolesToMake(
+          await atSnapshot(copy, (primary) => readScript(primary, 'roles')),
+          copy.endpoint.major,
+        )
       : '';
     await server.query((client) => createDatabase(client, roles, before.creation), { signal });
-    await server.query((client) => runScript(client, before.rest), how);
+    const hasPublic = await atSnapshot(copy, hasPublicSchema);
+    await server.query(async (client) => {
+      if (!hasPublic) await client.query('DROP SCHEMA public');
+      await runScript(client, before.rest);
+    }, how);
     await server.query(grantWriterAll, how);
     await copyTables(copy, tables, 'new');
     await copyLargeObjects(copy);
-    const { preamble, indexes, rest } = parsePostData(after);
-    await runSideBySide(copy, indexes, preamble);
-    await server.query((client) => runScript(client, preamble + rest), how);
+    const { preamble, entries } = entriesOf(after);
+    const [indexes, rest] = [entries.filter(isIndex), entries.filter((one) => !isIndex(one))];
+    await runSideBySide(copy, indexes.map(sqlOf), preamble);
+    await server.query((client) => runScript(client, preamble + rest.map(sqlOf).join('')), how);
   }
   const analyses = tables.map(({ name }) => `ANALYZE ${name}`);
   await runSideBySide(copy, analyses, '');
+}
+
+/** Indexes, and the constraints that stand on one: each needs nothing but its table. */
+const isIndex = ({ type }: Entry) => type === 'INDEX' || type === 'CONSTRAINT';
+const sqlOf = ({ sql }: Entry) => sql;
+
+/** What every new database has, and the app may have dropped. */
+async function hasPublicSchema(client: pg.Client): Promise<boolean> {
+  return (await client.query("SELECT FROM pg_namespace WHERE nspname = 'public'")).rowCount !== 0;
 }
 
 async function createDatabase(
@@ -102,7 +119,7 @@ async function createDatabase(
   roles: string,
   creation: string | null,
 ): Promise<void> {
-  await runScript(client, withoutSuperuser(roles));
+  await runScript(client, roles);
   await ensureWriter(client);
   if (creation !== null) await client.query(creation);
 }

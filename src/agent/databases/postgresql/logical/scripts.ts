@@ -2,7 +2,8 @@ import pg from 'pg';
 import type { Binaries } from '../../../../postgresql/binaries.js';
 import { superuser } from '../../../../postgresql/cluster.js';
 import { Refusal } from '../../../../shared/errors.js';
-import type { Server } from '../server.js';
+import { plainLiterals, type Server } from '../server.js';
+import { entriesOf, findInScript } from './entries.js';
 import { asOurselves, type Named, schema } from './names.js';
 
 /** The parts that a schema travels in: what rows need to be there, and what needs the rows. */
@@ -19,11 +20,13 @@ export async function keepScripts(
   const known = await client.query(`SELECT FROM ${schema}.script`);
   if (known.rowCount !== 0) return;
   const { cluster, record } = server;
-  const login = ['-p', String(record.port), '-U', superuser];
+  // In whatever encoding the database is.
+  const login = ['-p', String(record.port), '-U', superuser, '--encoding=UTF8'];
   const quoted = name.replaceAll(/['\\]/g, '\\$&');
   const dump = (section: string, ...more: string[]) =>
     cluster.output(dumper, 'pg_dump', [
-      ...[...login, '-d', `dbname='${quoted}'`, ...more, `--section=${section}`],
+      ...[...login, '-d', `dbname='${quoted}' options='${plainLiterals}'`],
+      ...[...more, `--section=${section}`],
       ...['--no-tablespaces', '--no-subscriptions'],
     ]);
   const parts: Record<Part, string> = {
@@ -57,17 +60,28 @@ export async function readScript(primary: pg.Client, part: Part): Promise<string
   return withoutCommands(rows[0].sql);
 }
 
-/** @throws with the line that the server did not take */
+/**
+ * Runs what `pg_dump` or `pg_dumpall` wrote, thing by thing: in one transaction, a large schema
+ * would want more locks than a server has.
+ * @throws with what the server did not take
+ */
 export async function runScript(client: pg.Client, script: string): Promise<void> {
   await asOurselves(client);
+  const { preamble, entries } = entriesOf(script);
+  await runPart(client, preamble);
+  for (const { type, name, sql } of entries) await runPart(client, sql, `${type} ${name}`);
+}
+
+async function runPart(client: pg.Client, sql: string, what = 'what comes first'): Promise<void> {
   try {
-    await client.query(script);
+    await client.query(sql);
   } catch (error) {
     if (!(error instanceof pg.DatabaseError)) throw error;
-    const at = Number(error.position ?? 1) - 1;
-    const line = script.slice(script.lastIndexOf('\n', at) + 1).split('\n', 1)[0];
+    const at = Number(error.position) - 1;
+    const line = sql.slice(sql.lastIndexOf('\n', at) + 1).split('\n', 1)[0];
+    const where = Number.isNaN(at) ? '' : `, at "${line}"`;
     throw new Error(
-      `The follower's version does not take over the schema: ${error.message}, at "${line}".`,
+      `The follower's version does not take over the schema: ${error.message}, making ${what}${where}.`,
       { cause: error },
     );
   }
@@ -78,21 +92,31 @@ export async function runScript(client: pg.Client, script: string): Promise<void
  * which is for a session in it. A script may say twice that it is: settings want a new session.
  */
 export function splitCreation(script: string): { creation: string | null; rest: string } {
-  const creation = /^CREATE DATABASE .*;$/m.exec(script)?.[0];
+  const [creation] = findInScript(script, /^CREATE DATABASE .*;$/);
   // Names of an odd form come with a word on how they are encoded.
-  const connect = /^(?:\\encoding \w+\n)?\\connect .*$/m.exec(script)?.[0];
-  if (creation === undefined || connect === undefined) return { creation: null, rest: script };
-  const rest = [creation, connect, connect].reduce(
-    (text, line) => text.replace(line, () => ''),
-    script,
-  );
-  return { creation, rest };
+  const connects = findInScript(script, /^(?:\\encoding \w+\n)?\\connect .*$/);
+  if (!creation || connects.length === 0) return { creation: null, rest: script };
+  return { creation: creation[0], rest: without(script, [creation, ...connects]) };
 }
 
-/** Roles but ours, which every cluster has. */
-export function withoutSuperuser(script: string): string {
-  const own = new RegExp(`^(CREATE|ALTER) ROLE ${superuser}[ ;].*$`, 'gm');
-  return script.replaceAll(own, '');
+/**
+ * Roles but ours, which every cluster has, and who is whose member. Who made somebody a member is
+ * left out where the server did not keep account of that yet, as `pg_dumpall` has done since: the
+ * follower would want each of them to have had the right to.
+ */
+export function rolesToMake(script: string, major: string): string {
+  const own = findInScript(script, new RegExp(`^(?:CREATE|ALTER) ROLE ${superuser}[ ;].*$`));
+  const grantors = findInScript(script, /(?<=^GRANT .*) GRANTED BY .*(?=;$)/);
+  return without(script, Number(major) < 16 ? [...own, ...grantors] : own);
+}
+
+function without(script: string, parts: readonly RegExpExecArray[]): string {
+  let [rest, from] = ['', 0];
+  for (const { index, 0: text } of parts.toSorted((a, b) => a.index - b.index)) {
+    rest += script.slice(from, index);
+    from = index + text.length;
+  }
+  return rest + script.slice(from);
 }
 
 /** `psql` is to be told by these lines when to trust a script; they hold a key, so that data cannot be taken for them. */

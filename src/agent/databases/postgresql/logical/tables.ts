@@ -15,6 +15,8 @@ export interface Table {
   readonly columns: readonly string[];
   /** Whether an extension made it, with rows of its own. */
   readonly extended: boolean;
+  /** That of its database, which its rows travel in: texts of `SQL_ASCII` can be in no other. */
+  readonly encoding: string;
 }
 
 const describe = (tables: string) => `
@@ -23,7 +25,8 @@ const describe = (tables: string) => `
                 WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
                 ORDER BY attnum) AS columns,
          EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = t.oid
-                  AND refclassid = 'pg_extension'::regclass AND deptype = 'e') AS extended
+                  AND refclassid = 'pg_extension'::regclass AND deptype = 'e') AS extended,
+         current_setting('server_encoding') AS encoding
     FROM (${tables}) t ORDER BY size DESC`;
 
 /** Tables that are streamed once they are copied, largest first; what is to be put back is one of them. */
@@ -59,7 +62,7 @@ export async function speakPlainly(client: pg.Client): Promise<void> {
 export async function copyTable(
   primary: pg.Client,
   follower: pg.Client,
-  { name, columns, extended }: Table,
+  { name, columns, extended, encoding }: Table,
   state: 'new' | 'filled',
   { pace = new Pace(), signal }: { pace?: Pace; signal?: AbortSignal } = {},
 ): Promise<void> {
@@ -68,9 +71,11 @@ export async function copyTable(
   const freeze = state === 'new' && !extended;
   await follower.query(`BEGIN; ${freeze ? `TRUNCATE ONLY ${name}` : `DELETE FROM ONLY ${name}`}`);
   await pipeline(
-    primary.query(copyTo(`COPY ${name} ${list} TO STDOUT`)),
+    primary.query(copyTo(`COPY ${name} ${list} TO STDOUT (ENCODING '${encoding}')`)),
     atPace(pace),
-    follower.query(copyFrom(`COPY ${name} ${list} FROM STDIN${freeze ? ' WITH (FREEZE)' : ''}`)),
+    follower.query(
+      copyFrom(`COPY ${name} ${list} FROM STDIN (ENCODING '${encoding}', FREEZE ${freeze})`),
+    ),
     { ...(signal && { signal }) },
   );
   await follower.query('COMMIT');
