@@ -5,6 +5,7 @@ import { Refusal } from '../../../shared/errors.js';
 import type { Comparable } from '../product.js';
 import { contentsOf, isUndivided, readPartId } from './compared.js';
 import { databasesOf } from './logical/names.js';
+import { letConnect } from './queries.js';
 import { lookAtRows } from './rows.js';
 import type { Server } from './server.js';
 import { reader } from './settings.js';
@@ -21,7 +22,7 @@ const codes = {
 
 /** What followers that are kept by rows do not have before the switch. */
 const broughtAlong =
-  'Sequences, large objects, materialised views and unlogged tables are brought along by the switch, and not compared before.';
+  'Sequences and large objects are brought along by the switch, and compared then; materialised views and unlogged tables are brought along, and not compared.';
 
 /** How often a look that was in the way of replaying is tried again. */
 const retries = 10;
@@ -99,15 +100,7 @@ async function ensureReader(client: pg.Client): Promise<void> {
       END IF;
     END $$;
     COMMIT`);
-  const shut = await client.query<{ datname: string }>(
-    `SELECT datname FROM pg_database
-      WHERE datallowconn AND NOT has_database_privilege('${reader}', oid, 'CONNECT')`,
-  );
-  for (const { datname } of shut.rows) {
-    await client.query(
-      `GRANT CONNECT ON DATABASE ${client.escapeIdentifier(datname)} TO ${reader}`,
-    );
-  }
+  await letConnect(client, reader);
 }
 
 function codeOf(error: unknown): string {

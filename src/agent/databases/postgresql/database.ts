@@ -183,13 +183,16 @@ export class PostgresqlDatabase implements Database {
       return { ...seen, stage: 'failed', reason: messageOf(this.#copying.failure) };
     }
     if (!following.copied) return { ...seen, stage: 'copying' };
-    const [lag, size] = await Promise.all([
-      this.#link(following.endpoint).lag(),
+    const link = this.#link(following.endpoint);
+    const [lag, size, stuckOn] = await Promise.all([
+      link.lag(),
       this.#server.query(sizeOf),
+      link.stuckOn(),
     ]).catch((error) => {
-      if (isStarting(error)) return [null, seen.copied] as const;
+      if (isStarting(error)) return [null, seen.copied, null] as const;
       throw error;
     });
+    if (stuckOn !== null) return { ...seen, stage: 'failed', reason: stuckOn };
     const stage = lag !== null && lag < keepsUp ? 'streaming' : 'catching-up';
     return { stage, lag, copied: size, total: size, reason: null };
   }

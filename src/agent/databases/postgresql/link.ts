@@ -8,6 +8,8 @@ export interface Link {
   discard(): Promise<void>;
   /** Whether the primary still has all that the follower has not had yet. */
   isKept(): Promise<boolean>;
+  /** Why it cannot go on, however often it tries; null when nothing keeps it from that. */
+  stuckOn(): Promise<string | null>;
   /** Bytes of history still to replay; null while that is not known. */
   lag(): Promise<number | null>;
   /** @throws when it has not come to that position within `timeout` ms */

@@ -47,6 +47,10 @@ export class PhysicalLink implements Link {
   }
 
   /** Not looked at: one whose slot has lost something shows as a follower that does not catch up. */
+  async stuckOn(): Promise<null> {
+    return null;
+  }
+
   async isKept(): Promise<boolean> {
     return true;
   }

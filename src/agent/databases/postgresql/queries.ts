@@ -45,6 +45,19 @@ export async function grantRole(
   );
 }
 
+/** Lets a role into every database, also into those that the app has closed to the public. */
+export async function letConnect(client: pg.Client, role: string): Promise<void> {
+  const { rows } = await client.query<{ datname: string }>(
+    `SELECT datname FROM pg_database
+      WHERE datallowconn AND NOT has_database_privilege($1, oid, 'CONNECT')`,
+    [role],
+  );
+  for (const { datname } of rows) {
+    const database = client.escapeIdentifier(datname);
+    await client.query(`GRANT CONNECT ON DATABASE ${database} TO ${client.escapeIdentifier(role)}`);
+  }
+}
+
 /** Makes the role of a physical follower, and the slot that keeps for it what it has not had yet. */
 export async function createGrant(
   client: pg.Client,

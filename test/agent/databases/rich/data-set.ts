@@ -31,6 +31,8 @@ export const asApp = `
   CREATE TABLE nests (id bigint GENERATED ALWAYS AS IDENTITY (START 100 INCREMENT 10) PRIMARY KEY,
     bird int REFERENCES birds ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED, material text DEFAULT 'twigs');
   CREATE TABLE journal (at timestamptz DEFAULT clock_timestamp(), line text);
+  CREATE TABLE computed (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) STORED);
+  ALTER TABLE computed REPLICA IDENTITY FULL;
   CREATE TABLE codes (code text NOT NULL, note text);
   CREATE UNIQUE INDEX codes_code ON codes (code);
   CREATE FUNCTION is_no_superuser(int) RETURNS bool LANGUAGE plpgsql AS $$
@@ -52,6 +54,8 @@ export const asApp = `
   CREATE VIEW glad_birds AS SELECT id, name FROM birds WHERE mood = 'glad';
   CREATE MATERIALIZED VIEW bird_count AS SELECT mood, count(*) FROM birds GROUP BY mood;
   CREATE UNIQUE INDEX bird_count_mood ON bird_count (mood);
+  CREATE MATERIALIZED VIEW all_count AS SELECT sum(count) FROM bird_count;
+  CREATE MATERIALIZED VIEW is_cached AS SELECT count(*) > 0 FROM cache;
   CREATE MATERIALIZED VIEW unpopulated AS SELECT 1 AS one WITH NO DATA;
   CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN INSERT INTO journal (line) VALUES (TG_NAME || ' ' || TG_OP); RETURN NULL; END $$;
@@ -87,7 +91,8 @@ export const asApp = `
   INSERT INTO "Odd ""schema"""."Odd 'table'" VALUES (1, E'\\t'), (2, NULL), (3, '\\N');
   INSERT INTO secrets SELECT i, CASE WHEN i % 2 = 0 THEN current_user ELSE 'somebody' END, 'hush' FROM generate_series(1, 20) AS i;
   SELECT nextval('counter'), nextval('counter'); SELECT setval('unused', 40, false);
-  REFRESH MATERIALIZED VIEW bird_count;
+  REFRESH MATERIALIZED VIEW bird_count; REFRESH MATERIALIZED VIEW is_cached;
+  SELECT lo_create(4004), lo_truncate64(lo_open(4004, 131072), 4096);
   SELECT lo_from_bytea(4001, decode(repeat('0102', 5000), 'hex')), lo_from_bytea(4002, ''), lo_from_bytea(4003, 'gone soon');
   GRANT SELECT ON LARGE OBJECT 4001 TO reader; COMMENT ON LARGE OBJECT 4001 IS 'a picture'`;
 
@@ -109,6 +114,7 @@ export const changes = (round: number) => `
   INSERT INTO nests (bird) SELECT id FROM birds WHERE id % 200 = ${round};
   UPDATE journal SET line = 'round ${round}' WHERE line LIKE '%INSERT' AND ctid IN (SELECT ctid FROM journal WHERE line LIKE '%INSERT' LIMIT 5);
   DELETE FROM journal WHERE ctid IN (SELECT ctid FROM journal LIMIT 3);
+  INSERT INTO computed VALUES (${round}); UPDATE computed SET id = id + 100 WHERE id < 100;
   UPDATE codes SET note = 'round ${round}' WHERE code = 'c${round * 3}';
   UPDATE sightings SET day = date '2021-01-01' + bird WHERE count = ${round};
   UPDATE child SET b = ${round}; INSERT INTO parent VALUES (${100 + round});
@@ -118,7 +124,11 @@ export const changes = (round: number) => `
   TRUNCATE "Odd ""schema"""."Odd 'table'";
   INSERT INTO "Odd ""schema"""."Odd 'table'" VALUES (${round}, 'round');
   SELECT nextval('counter'), setval('unused', ${round} + 50);
-  REFRESH MATERIALIZED VIEW bird_count;
+  REFRESH MATERIALIZED VIEW all_count;
+  REFRESH MATERIALIZED VIEW CONCURRENTLY bird_count;
+  REFRESH MATERIALIZED VIEW all_count;
+  ALTER ROLE CURRENT_USER SET work_mem = '${round}MB';
+  ${round % 2 === 0 ? 'GRANT reader TO' : 'REVOKE reader FROM'} "Odd Role";
   SELECT lo_put(4001, 3000, 'round ${round}'), lo_from_bytea(${5000 + round}, 'round ${round}'), lo_unlink(oid)
     FROM pg_largeobject_metadata WHERE oid IN (4003, ${4999 + round});
   CREATE TEMP TABLE scratch (id serial PRIMARY KEY, x int); INSERT INTO scratch (x) VALUES (1);
@@ -154,7 +164,7 @@ const catalogue: Readonly<Record<string, string>> = {
   events: `SELECT evtname, evtevent, evtenabled FROM pg_event_trigger WHERE evtname NOT LIKE 'godwit%'`,
   publications: `SELECT pubname, tablename FROM pg_publication_tables WHERE pubname <> 'godwit_move'`,
   roles: `SELECT rolname, rolcanlogin, rolconnlimit, rolvaliduntil::text, rolpassword FROM pg_authid WHERE rolname NOT LIKE 'pg\\_%' AND rolname NOT LIKE 'godwit%'`,
-  members: `SELECT roleid::regrole, member::regrole, admin_option FROM pg_auth_members WHERE member::regrole::text NOT LIKE '%godwit%' AND roleid >= 16384`,
+  members: `SELECT roleid::regrole, member::regrole, bool_or(admin_option) FROM pg_auth_members WHERE member::regrole::text NOT LIKE '%godwit%' AND roleid >= 16384 GROUP BY 1, 2`,
   settings: `SELECT datname, rolname, setconfig FROM pg_db_role_setting LEFT JOIN pg_database d ON d.oid = setdatabase LEFT JOIN pg_roles r ON r.oid = setrole`,
   databases: `SELECT datname, pg_get_userbyid(datdba), encoding, datcollate, shobj_description(oid, 'pg_database') FROM pg_database WHERE NOT datistemplate`,
   objects: `SELECT oid, pg_get_userbyid(lomowner), lomacl::text, md5(lo_get(oid)), obj_description(oid, 'pg_largeobject') FROM pg_largeobject_metadata`,

@@ -1,6 +1,7 @@
 import pRetry from 'p-retry';
 import pg from 'pg';
 import { until } from '../../../../shared/until.js';
+import { clusterWideQuery } from './cluster-wide.js';
 import { largeObjectsQuery } from './large-objects.js';
 import { asOurselves, isPrepared, publication, schema } from './names.js';
 
@@ -24,11 +25,14 @@ const refusal = `
     MESSAGE = format('%s is refused while this database is being moved', TG_TAG),
     HINT = 'Rows can be changed; tables and whatever else there is can, once the migration is completed, rolled back or aborted.'`;
 
+const readersOwn = `${schema}.large_objects(), ${schema}.large_object_pages(oid), ${schema}.cluster_wide_now()`;
+
 const definitions = `
   CREATE SCHEMA ${schema};
   CREATE TABLE ${schema}.replica_identity (relation text PRIMARY KEY, identity text NOT NULL);
   CREATE TABLE ${schema}.silenced_trigger (relation text, name text, enabled text NOT NULL, PRIMARY KEY (relation, name));
   CREATE TABLE ${schema}.refreshed (relation text PRIMARY KEY);
+  CREATE TABLE ${schema}.cluster_wide (kind text, name jsonb, value jsonb, PRIMARY KEY (kind, name));
   CREATE TABLE ${schema}.script (part text PRIMARY KEY, sql text NOT NULL);
 
   CREATE FUNCTION ${schema}.refuse_change() RETURNS event_trigger LANGUAGE plpgsql
@@ -55,12 +59,25 @@ const definitions = `
   CREATE FUNCTION ${schema}.large_objects() RETURNS TABLE (id oid, owner text, acl text, comment text, digest text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ ${largeObjectsQuery} $$;
 
+  CREATE FUNCTION ${schema}.cluster_wide_now() RETURNS TABLE (kind text, name jsonb, value jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ ${clusterWideQuery} $$;
+
   CREATE FUNCTION ${schema}.large_object_pages(oid) RETURNS TABLE (page int, data bytea)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT pageno, data FROM pg_largeobject WHERE loid = $1 ORDER BY pageno $$;
 
-  REVOKE ALL ON FUNCTION ${schema}.large_objects(), ${schema}.large_object_pages(oid) FROM PUBLIC;
+  CREATE FUNCTION ${schema}.refuse_concurrent() RETURNS event_trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  BEGIN
+    -- What is done in several transactions cannot be refused at its end any more. Views are refreshed in one.
+    IF current_query() ~* '\\mconcurrently\\M' AND current_query() !~* '\\mrefresh\\s+materialized\\M' THEN ${refusal};
+    END IF;
+  END $$;
+
+  REVOKE ALL ON FUNCTION ${readersOwn} FROM PUBLIC;
   CREATE EVENT TRIGGER ${schema}_refuse_change ON ddl_command_end EXECUTE FUNCTION ${schema}.refuse_change();
+  CREATE EVENT TRIGGER ${schema}_refuse_concurrent ON ddl_command_start WHEN TAG IN ('CREATE INDEX', 'DROP INDEX', 'ALTER TABLE')
+    EXECUTE FUNCTION ${schema}.refuse_concurrent();
   CREATE EVENT TRIGGER ${schema}_refuse_drop ON sql_drop EXECUTE FUNCTION ${schema}.refuse_drop();`;
 
 /** Tables whose rows are streamed: permanent ones, and of extensions those that hold the app's data. */
@@ -75,24 +92,30 @@ export const streamedTables = `
           AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
           AND c.oid <> ALL (coalesce(e.extconfig, '{}')))`;
 
+/** Whether a table `c` has columns that are computed when they are written. */
+const isGenerated = `EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attgenerated = 's')`;
+
 /**
  * Tables whose changed rows could not be told apart: those without a usable primary key, or index
- * named for it. What they are to be told apart by: a unique index of columns that are never null,
- * or else all of the row.
+ * named for it; nor by all of the row when some of that is generated, which is not streamed, and which version 18
+ * refuses. What they are to be told apart by: a unique index of columns that are never null, or else all of the row.
  */
 export const unidentifiedTables = `
-  SELECT t.oid, t.name, c.relreplident AS identity,
+  SELECT t.oid, t.name, c.relreplident AS identity, ${isGenerated} AS generated,
          (SELECT i.indexrelid::regclass::text FROM pg_index i
            WHERE i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid
              AND i.indpred IS NULL AND i.indexprs IS NULL
              AND NOT EXISTS (SELECT FROM unnest(i.indkey[0:i.indnkeyatts - 1]) AS key (attnum)
                              JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = key.attnum
-                            WHERE NOT a.attnotnull)
+                            WHERE NOT a.attnotnull OR a.attgenerated <> '')
            ORDER BY i.indnkeyatts, i.indexrelid LIMIT 1) AS index
     FROM (${streamedTables}) t JOIN pg_class c ON c.oid = t.oid
-   WHERE c.relreplident = 'n'
-      OR c.relreplident = 'd' AND NOT EXISTS (
+   WHERE c.relreplident = 'n' OR c.relreplident = 'f' AND ${isGenerated}
+      OR c.relreplident IN ('d', 'f') AND NOT EXISTS (
            SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate)`;
+
+/** What else than an index a table's rows can be told apart by, in the catalogue's letters and in words. */
+const identities = { d: 'DEFAULT', n: 'NOTHING', f: 'FULL' } as const;
 
 /**
  * Makes a database one that can be followed by rows: from now on nothing but rows is changed in
@@ -106,26 +129,30 @@ export async function makeFollowable(client: pg.Client, follower: string): Promi
   const role = client.escapeIdentifier(follower);
   await client.query(`GRANT USAGE ON SCHEMA ${schema} TO ${role};
     GRANT SELECT ON ALL TABLES IN SCHEMA ${schema} TO ${role};
-    GRANT EXECUTE ON FUNCTION ${schema}.large_objects(), ${schema}.large_object_pages(oid) TO ${role}`);
+    GRANT EXECUTE ON FUNCTION ${readersOwn} TO ${role}`);
   const published = await client.query('SELECT FROM pg_publication WHERE pubname = $1', [
     publication,
   ]);
   if (published.rowCount !== 0) return;
   await olderTransactionsEnded(client);
-  const { rows } = await client.query<{ name: string; identity: string; index: string | null }>(
-    unidentifiedTables,
-  );
+  const { rows } = await client.query<{
+    name: string;
+    identity: keyof typeof identities;
+    index: string | null;
+  }>(unidentifiedTables);
   for (const { name, identity, index } of rows) {
     await patiently(
       client,
       `INSERT INTO ${schema}.replica_identity
-          VALUES (${client.escapeLiteral(name)}, '${identity === 'n' ? 'NOTHING' : 'DEFAULT'}');
+          VALUES (${client.escapeLiteral(name)}, '${identities[identity]}');
         ALTER TABLE ONLY ${name} REPLICA IDENTITY ${index ? `USING INDEX ${lastPart(index)}` : 'FULL'}`,
     );
   }
   const { rows: tables } = await client.query<{ name: string }>(streamedTables);
   const list =
     tables.length > 0 ? `FOR TABLE ${tables.map(({ name }) => `ONLY ${name}`).join(', ')}` : '';
+  await client.query(`DELETE FROM ${schema}.cluster_wide;
+    INSERT INTO ${schema}.cluster_wide SELECT * FROM ${schema}.cluster_wide_now()`);
   await patiently(client, `CREATE PUBLICATION ${publication} ${list}`);
 }
 
@@ -145,6 +172,7 @@ export async function release(client: pg.Client): Promise<void> {
     );
   }
   await client.query(`DROP EVENT TRIGGER IF EXISTS ${schema}_refuse_change;
+    DROP EVENT TRIGGER IF EXISTS ${schema}_refuse_concurrent;
     DROP EVENT TRIGGER IF EXISTS ${schema}_refuse_drop;
     DROP SCHEMA IF EXISTS ${schema} CASCADE`);
 }

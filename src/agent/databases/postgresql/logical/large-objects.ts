@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
 import { asOurselves, schema } from './names.js';
 
@@ -17,10 +18,16 @@ interface LargeObject {
   readonly digest: string;
 }
 
+/** `INV_WRITE` of PostgreSQL's `libpq-fs.h`. */
+const toWrite = 0x20000;
+
 /** How many pages, of 2 KB each, travel at once. */
 const pagesAtOnce = 512;
 
-/** Makes the large objects of a follower the same as its primary's. Streams do not carry them. */
+/**
+ * Makes the large objects of a follower the same as its primary's. Streams do not carry them.
+ * @throws when one has arrived otherwise
+ */
 export async function carryLargeObjects(primary: pg.Client, follower: pg.Client): Promise<void> {
   await asOurselves(follower);
   const wanted = await primary.query<LargeObject>(`SELECT * FROM ${schema}.large_objects()`);
@@ -37,6 +44,10 @@ export async function carryLargeObjects(primary: pg.Client, follower: pg.Client)
       await copyOne(primary, follower, one.id);
     } else if (JSON.stringify(before) === JSON.stringify(one)) continue;
     await describeOne(follower, one);
+    const arrived = await follower.query<LargeObject>(`${largeObjectsQuery} WHERE m.oid = $1`, [
+      one.id,
+    ]);
+    if (!isDeepStrictEqual(arrived.rows, [one])) throw new Error(`Large object ${one.id} differs.`);
   }
 }
 
@@ -49,9 +60,11 @@ async function copyOne(primary: pg.Client, follower: pg.Client, id: number): Pro
     );
     const last = rows.at(-1);
     if (!last) return;
+    // An object that was made longer by truncating it ends with a page of nothing.
     await follower.query(
-      `SELECT lo_put($1, page::bigint * (SELECT current_setting('block_size')::int / 4), data)
-         FROM unnest($2::int[], $3::bytea[]) AS piece (page, data) ORDER BY page`,
+      `SELECT CASE WHEN data = '' THEN lo_truncate64(lo_open($1, ${toWrite}), place)::text ELSE lo_put($1, place, data)::text END
+         FROM (SELECT page::bigint * (current_setting('block_size')::int / 4) AS place, data
+                 FROM unnest($2::int[], $3::bytea[]) AS piece (page, data) ORDER BY page OFFSET 0) pieces`,
       [id, rows.map(({ page }) => page), rows.map(({ data }) => data)],
     );
     from = last.page;

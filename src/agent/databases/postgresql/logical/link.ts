@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { formatLsn, parseLsn } from '../../../../postgresql/lsn.js';
 import { atRemote, type RemoteSession } from '../../../../postgresql/remote.js';
 import type { CopyProgress } from '../../../../shared/copy-progress.js';
+import { Refusal } from '../../../../shared/errors.js';
 import { newSecret } from '../../../../shared/ids.js';
 import { Pace } from '../../../../shared/pace.js';
 import { until } from '../../../../shared/until.js';
@@ -12,10 +13,12 @@ import type { LogicalEndpoint } from '../record.js';
 import type { Server } from '../server.js';
 import { connectionInfo } from '../settings.js';
 import { carry, carryUnlogged } from './carry.js';
+import { carryClusterWide } from './cluster-wide.js';
 import { copyDatabases } from './copy.js';
 import { databasesOf, slotName } from './names.js';
 import { grantFormerPrimary, inEveryDatabase } from './primary.js';
 import { hasScripts } from './scripts.js';
+import { whyNotApplied } from './stuck.js';
 import { appliedPosition, flushApplied, subscribe, unsubscribe } from './subscription.js';
 import { restoreTriggers, silenceTriggers } from './triggers.js';
 import { disownWriter, dropWriter, ensureWriter, grantWriterAll, writer } from './writer.js';
@@ -83,6 +86,10 @@ export class LogicalLink implements Link {
     return rowCount === databases.length;
   }
 
+  stuckOn(): Promise<string | null> {
+    return this.#server.query((client) => whyNotApplied(client, this.#server.cluster));
+  }
+
   /** When the rows are there, and the primary is fenced, what streams do not carry is brought along. */
   async waitFor(position: string, timeout: number): Promise<void> {
     const wanted = parseLsn(position);
@@ -93,6 +100,9 @@ export class LogicalLink implements Link {
           timeout,
           every: 5,
           what: `the follower to apply ${position}`,
+        }).catch(async (error) => {
+          const why = await whyNotApplied(client, this.#server.cluster).catch(() => null);
+          throw why === null ? error : Refusal.conflict('stuck', why);
         });
         await flushApplied(client);
       },
@@ -191,7 +201,13 @@ export class LogicalLink implements Link {
           await this.#server.query((client) => carryUnlogged(primary, client), {
             ...{ database, user: writer, signal },
           });
-          await this.#server.query((client) => carry(primary, client), { database, signal });
+          await this.#server.query(
+            async (client) => {
+              await carryClusterWide(primary, client);
+              await carry(primary, client);
+            },
+            { database, signal },
+          );
         },
         { signal },
       );

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { dumperFor, type Platform } from '../platform.js';
-import { foreignGrants, grantRole } from '../queries.js';
+import { foreignGrants, grantRole, letConnect } from '../queries.js';
 import type { Grant } from '../record.js';
 import type { Server } from '../server.js';
 import { makeFollowable, release } from './followable.js';
@@ -84,4 +84,5 @@ async function grantReader(
 ): Promise<void> {
   await grantRole(client, grant, 'REPLICATION BYPASSRLS');
   await client.query(`GRANT pg_read_all_data TO ${client.escapeIdentifier(grant.name)}`);
+  await letConnect(client, grant.name);
 }

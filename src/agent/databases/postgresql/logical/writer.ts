@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { superuser } from '../../../../postgresql/cluster.js';
+import { letConnect } from '../queries.js';
 import { asOurselves } from './names.js';
 
 /**
@@ -25,9 +26,10 @@ export async function ensureWriter(client: pg.Client): Promise<void> {
   for (const { name } of rows) await client.query(`GRANT ${name} TO ${writer}`);
 }
 
-/** What is owned by a superuser is not the writer's by being a member of its owner. */
+/** What is owned by a superuser is not the writer's by being a member of its owner; nor is a database that is closed. */
 export async function grantWriterAll(client: pg.Client): Promise<void> {
   await asOurselves(client);
+  await letConnect(client, writer);
   const { rows } = await client.query<{ name: string }>(
     `SELECT format('%I.%I', n.nspname, c.relname) AS name
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
