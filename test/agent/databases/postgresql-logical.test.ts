@@ -91,6 +91,11 @@ const changesOfRoles = `
   ALTER ROLE "Odd Role" PASSWORD 'new' CONNECTION LIMIT 4; CREATE ROLE late; GRANT reader TO late; COMMENT ON ROLE reader IS NULL;
   ALTER ROLE late SET search_path = "a, b", public; ALTER ROLE "Odd Role" RESET ALL`;
 
+/** What an owner may set for a database, and what others that come to it have to live with. */
+const hindrances = (database: string) => `
+  REVOKE ALL ON DATABASE ${database} FROM PUBLIC;
+  ALTER DATABASE ${database} SET idle_in_transaction_session_timeout = 50; ALTER DATABASE ${database} SET role = '${database}'`;
+
 const leftovers = `
   SELECT (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_subscription)
        + (SELECT count(*) FROM pg_publication WHERE pubname = 'godwit_move') + (SELECT count(*) FROM pg_namespace WHERE nspname = 'godwit_move')
@@ -212,6 +217,7 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     const pair = await twoMajors();
     const { here, there, old, twin, name } = pair;
     const app = await here.connect(old);
+    await app.query(hindrances(name));
     await app.query(`
       CREATE TABLE by_int (id int PRIMARY KEY, note text, doubled int GENERATED ALWAYS AS (id * 2) STORED, real float4);
       INSERT INTO by_int (id, note, real) SELECT n, 'int note ' || n, n / 7.0 FROM generate_series(1, 1500) n;

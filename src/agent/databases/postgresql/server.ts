@@ -30,11 +30,16 @@ export const comeback = {
 /** How long it is left alone when nobody copies it, in milliseconds: to look takes a session. */
 const betweenLooks = 2_000;
 
-/** Literals end where they do by default, whatever an app has set for its database. */
-export const plainLiterals = '-c standard_conforming_strings=on';
-
-/** Names mean what PostgreSQL itself calls so: nothing that an app made is called by mistake. */
-const plainWords = `-c search_path=pg_catalog,pg_temp ${plainLiterals}`;
+/**
+ * Whatever an app has set for its database, names mean what PostgreSQL itself calls so, and nothing that the
+ * app made is called by mistake; literals end where they do by default; whoever logs in stays who that is, and is given the time that it takes.
+ */
+export const plainWords = [
+  ...['search_path=pg_catalog,pg_temp', 'standard_conforming_strings=on', 'role=none'],
+  ...['statement_timeout=0', 'lock_timeout=0'],
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ');
 
 /** What a database runs with on its host. */
 export interface DatabaseHost extends Place {

@@ -22,6 +22,7 @@ export const clusterWideQuery = `
   UNION ALL
   SELECT 'setting', jsonb_build_array(datname, rolname), to_jsonb(setconfig)
     FROM pg_db_role_setting LEFT JOIN pg_database d ON d.oid = setdatabase LEFT JOIN pg_authid r ON r.oid = setrole
+   WHERE rolname IS NULL OR NOT ${isOwn('rolname')}
   UNION ALL
   SELECT 'role comment', jsonb_build_array(rolname), to_jsonb(shobj_description(oid, 'pg_authid'))
     FROM pg_authid WHERE NOT ${isOwn('rolname')} AND shobj_description(oid, 'pg_authid') IS NOT NULL

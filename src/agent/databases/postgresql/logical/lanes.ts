@@ -25,5 +25,6 @@ export async function inLanes<T>(
     }),
   );
   await Promise.allSettled(all);
-  await Promise.all(all);
+  // What went wrong first, rather than how the others were ended by it.
+  failed.signal.throwIfAborted();
 }

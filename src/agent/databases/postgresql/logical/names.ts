@@ -40,9 +40,17 @@ export function slotName(grant: string, { oid }: Named): string {
   return `${grant}_${oid}`;
 }
 
+/** Has a session last as long as it takes, whatever the app has set for its database. Not every version has every limit. */
+export async function withoutLimits(client: pg.Client): Promise<void> {
+  await client.query(
+    `SELECT set_config(name, '0', false) FROM pg_settings
+      WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout')`,
+  );
+}
+
 /** Has the session do what the app may not, as long as it is moved. */
 export async function asOurselves(client: pg.Client): Promise<void> {
+  await withoutLimits(client);
   await client.query(`SET ${schema}.own = 'on'; SET session_replication_role = replica;
-    SET client_encoding = 'UTF8'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
-    SET default_transaction_read_only = off`);
+    SET client_encoding = 'UTF8'; SET default_transaction_read_only = off`);
 }

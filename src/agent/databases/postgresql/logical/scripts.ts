@@ -2,7 +2,7 @@ import pg from 'pg';
 import type { Binaries } from '../../../../postgresql/binaries.js';
 import { superuser } from '../../../../postgresql/cluster.js';
 import { Refusal } from '../../../../shared/errors.js';
-import { plainLiterals, type Server } from '../server.js';
+import { plainWords, type Server } from '../server.js';
 import { entriesOf, findInScript } from './entries.js';
 import { asOurselves, type Named, schema } from './names.js';
 
@@ -25,12 +25,12 @@ export async function keepScripts(
   const quoted = name.replaceAll(/['\\]/g, '\\$&');
   const dump = (section: string, ...more: string[]) =>
     cluster.output(dumper, 'pg_dump', [
-      ...[...login, '-d', `dbname='${quoted}' options='${plainLiterals}'`],
+      ...[...login, '-d', `dbname='${quoted}' options='${plainWords}'`],
       ...[...more, `--section=${section}`],
       ...['--no-tablespaces', '--no-subscriptions'],
     ]);
   const parts: Record<Part, string> = {
-    roles: await cluster.output(dumper, 'pg_dumpall', [...login, '-l', name, '--roles-only']),
+    roles: await cluster.output(dumper, 'pg_dumpall', [...login, '-l', 'postgres', '--roles-only']),
     before: await dump('pre-data', '--create'),
     after: await dump('post-data'),
   };

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { withoutLimits } from './names.js';
 
 /**
  * Makes a logical slot, and exports the snapshot from which it streams: what it sees is what the
@@ -7,6 +8,7 @@ import type pg from 'pg';
  * @returns the name of the snapshot
  */
 export async function createSlot(session: pg.Client, name: string): Promise<string> {
+  await withoutLimits(session); // it is idle within a transaction until all is copied
   const stale = await session.query(
     `SELECT FROM pg_replication_slots WHERE slot_name = ${session.escapeLiteral(name)}`,
   );

@@ -1,9 +1,10 @@
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
+import { messageOf } from '../../../../shared/errors.js';
 import { atPace, Pace } from '../../../../shared/pace.js';
 import { streamedTables } from './followable.js';
-import { schema } from './names.js';
+import { schema, withoutLimits } from './names.js';
 
 /** A table to copy. */
 export interface Table {
@@ -50,9 +51,10 @@ export async function unloggedTables(primary: pg.Client): Promise<Table[]> {
 
 /** Values are the same text at both ends, whatever is set for database or role. */
 export async function speakPlainly(client: pg.Client): Promise<void> {
-  await client.query(`SET client_encoding = 'UTF8'; SET datestyle = 'ISO'; SET intervalstyle = 'postgres';
+  await withoutLimits(client);
+  await client.query(`SET client_encoding = 'UTF8'; SET array_nulls = on; SET datestyle = 'ISO'; SET intervalstyle = 'postgres';
     SET extra_float_digits = 3; SET bytea_output = 'hex'; SET lc_monetary = 'C'; SET xmloption = 'content';
-    SET search_path = pg_catalog, pg_temp; SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET row_security = off`);
+    SET search_path = pg_catalog, pg_temp; SET row_security = off`);
 }
 
 /**
@@ -77,6 +79,8 @@ export async function copyTable(
       copyFrom(`COPY ${name} ${list} FROM STDIN (ENCODING '${encoding}', FREEZE ${freeze})`),
     ),
     { ...(signal && { signal }) },
-  );
+  ).catch((error) => {
+    throw new Error(`The rows of ${name} cannot be copied: ${messageOf(error)}`, { cause: error });
+  });
   await follower.query('COMMIT');
 }

@@ -26,10 +26,22 @@ export async function ensureWriter(client: pg.Client): Promise<void> {
   for (const { name } of rows) await client.query(`GRANT ${name} TO ${writer}`);
 }
 
+/** What an app may have set for its database, and would keep a subscription from writing, or have it read otherwise. */
+const settings = [
+  ...['role = none', 'default_transaction_read_only = off', 'lock_timeout = 0'],
+  'array_nulls = on',
+];
+
 /** What is owned by a superuser is not the writer's by being a member of its owner; nor is a database that is closed. */
 export async function grantWriterAll(client: pg.Client): Promise<void> {
   await asOurselves(client);
   await letConnect(client, writer);
+  const { rows: own } = await client.query<{ database: string }>(
+    'SELECT quote_ident(current_database()) AS database',
+  );
+  for (const setting of settings) {
+    await client.query(`ALTER ROLE ${writer} IN DATABASE ${own[0]?.database} SET ${setting}`);
+  }
   const { rows } = await client.query<{ name: string }>(
     `SELECT format('%I.%I', n.nspname, c.relname) AS name
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
