@@ -49,7 +49,14 @@ export async function carryClusterWide(primary: pg.Client, follower: pg.Client):
       WHERE n.value IS DISTINCT FROM b.value
       ORDER BY array_position('{role,member,setting,role comment,database comment}', kind)`,
   );
-  for (const change of rows) await make(follower, change);
+  for (const change of rows) {
+    await make(follower, change);
+    // Who has been a primary before has noted what it was then, which its followers need not have any more.
+    await follower.query(
+      `DELETE FROM ${schema}.cluster_wide WHERE kind = $1 AND name = $2::jsonb`,
+      [change.kind, JSON.stringify(change.name)],
+    );
+  }
 }
 
 async function make(follower: pg.Client, { kind, name, value, text }: Change): Promise<void> {
@@ -62,8 +69,9 @@ async function make(follower: pg.Client, { kind, name, value, text }: Change): P
     await follower.query(`REVOKE ${quoted(one)} FROM ${quoted(other)}`);
     const how = value === 'true' ? 'WITH ADMIN OPTION' : '';
     if (value !== null) await follower.query(`GRANT ${quoted(one)} TO ${quoted(other)} ${how}`);
+  } else if (kind === 'role' && value === null) {
+    await follower.query(`DROP ROLE IF EXISTS ${quoted(one)}`);
   } else if (kind === 'role') {
-    if (value === null) return void (await follower.query(`DROP ROLE IF EXISTS ${quoted(one)}`));
     const known = await follower.query('SELECT FROM pg_roles WHERE rolname = $1', [one]);
     if (known.rowCount === 0) await follower.query(`CREATE ROLE ${quoted(one)}`);
     await follower.query(changeRole, [one, value]);
