@@ -368,6 +368,8 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     await app.query(`CREATE SCHEMA godwit_move; CREATE UNLOGGED TABLE cache (id int);
       CREATE TYPE page AS (document json); CREATE TABLE notes (pages page[]); CREATE TABLE computed (a int, b int GENERATED ALWAYS AS (a) STORED);
       CREATE TABLE plain (id int, name text)`);
+    const shut = 'CREATE DATABASE shut ALLOW_CONNECTIONS false';
+    await here.asSuperuser(old, (client) => client.query(shut));
     const to = await platform(there, twin);
     const foreseen = await here.databases.inspect({
       database: old,
@@ -377,7 +379,8 @@ describe.skipIf(older === '')('PostgreSQL of another major', () => {
     expect(foreseen.obstacles.join('\n')).toMatch(/lacks the extensions plpgsql/);
     expect(foreseen.obstacles.join('\n')).toMatch(/schema or publication godwit_move/);
     expect(foreseen.obstacles.join('\n')).toMatch(/rows of public\.computed .* generated columns/);
-    expect(foreseen.obstacles).toHaveLength(4);
+    expect(foreseen.obstacles.join('\n')).toMatch(/connect to \(shut\), do not move/);
+    expect(foreseen.obstacles).toHaveLength(5);
     expect(foreseen.unsuitable).toEqual([]);
     expect(foreseen.remarks.join('\n')).toMatch(/cache\) are copied while requests wait/);
 

@@ -87,6 +87,15 @@ function judgeFiles(facts: Facts): Omit<Found, 'version' | 'size'> {
   return { obstacles, unsuitable, remarks };
 }
 
+/** Those that {@link databasesOf} leaves out, beside what every cluster has. */
+async function stayingDatabases(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT datname AS name FROM pg_database
+      WHERE (datistemplate OR NOT datallowconn) AND datname NOT IN ('template0', 'template1') ORDER BY oid`,
+  );
+  return rows.map(({ name }) => name);
+}
+
 /** The same for logical replication. */
 async function judgeRows(
   server: Server,
@@ -101,6 +110,12 @@ async function judgeRows(
     ),
   );
   const obstacles = found.flatMap((one) => one.obstacles);
+  const staying = await server.query(stayingDatabases);
+  if (staying.length > 0) {
+    obstacles.push(
+      `Databases that are templates, or that nobody may connect to (${staying.join(', ')}), do not move. Drop each, or make it a usual one.`,
+    );
+  }
   if (Number(to.major) < Number(record.major)) {
     obstacles.push(
       `PostgreSQL ${to.major} is older than ${record.major}, and may lack what is in use. Choose ${record.major} or a later version.`,
