@@ -1,16 +1,14 @@
 import pg from 'pg';
-import { z } from 'zod';
 
 /** A server in another region, and the credential for it. */
-export const remote = z.object({
-  host: z.string(),
-  port: z.number().int(),
-  user: z.string(),
-  password: z.string(),
+export interface Remote {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
   /** The certificate that the server must show, in PEM. */
-  certificate: z.string(),
-});
-export type Remote = Readonly<z.infer<typeof remote>>;
+  readonly certificate: string;
+}
 
 /** In words of PostgreSQL: `true`, or `database` beside SQL. */
 export type Replication = 'true' | 'database';
@@ -21,13 +19,6 @@ export interface RemoteSession {
   /** Speaks the streaming replication protocol, alone or beside SQL. */
   readonly replication?: Replication;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** A connection string of libpq (PostgreSQL documentation, "Connection Strings"). */
-export function connectionString(parts: Readonly<Record<string, string | number>>): string {
-  return Object.entries(parts)
-    .map(([key, value]) => `${key}='${String(value).replaceAll(/['\\]/g, '\\$&')}'`)
-    .join(' ');
 }
 
 /**

@@ -2,13 +2,15 @@ import { fork } from 'node:child_process';
 import { extname } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import type { Account } from '../../shared/account.js';
 import type { CopyProgress } from '../../shared/copy-progress.js';
 import type { Rate } from '../../shared/pace.js';
 import type { Binaries } from '../binaries.js';
-import { type Remote, remote } from '../remote.js';
+import type { Remote } from '../remote.js';
 import { libpqOf } from './libpq.js';
-import { type Instruction, type Report, report } from './messages.js';
+import { checkManifest } from './manifest.js';
+import type { Order, Report } from './messages.js';
 
 /** Where a copy goes, and how fast. */
 export interface CopyInto {
@@ -23,6 +25,16 @@ export interface CopyInto {
 
 /** Runs from the sources where this does. */
 const program = fileURLToPath(new URL(`receive${extname(import.meta.url)}`, import.meta.url));
+
+const report: z.ZodType<Report> = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('progress'), copied: z.number(), total: z.number() }),
+  z.object({
+    kind: z.literal('whole'),
+    manifest: z.string(),
+    files: z.array(z.tuple([z.string(), z.object({ size: z.number(), checksum: z.number() })])),
+  }),
+  z.object({ kind: z.literal('failed'), message: z.string(), code: z.string().nullable() }),
+]);
 
 /** How often the process that receives is told how fast, in milliseconds. */
 const rounds = 250;
@@ -47,13 +59,14 @@ export async function copyCluster(
     cwd: folder,
     detached: true, // Ctrl-C is for this process
     env: { HOME: '/nonexistent' }, // so that libpq finds nothing that it was not told
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    stdio: ['pipe', 'ignore', 'pipe', 'ipc'],
   });
-  const tell = (instruction: Instruction) => {
-    if (child.connected) child.send(instruction, () => undefined); // it may end just now
-  };
-  tell({ library: libpqOf(binaries), source: remote.parse(source), owner, rate: rate() });
-  const keepTelling = setInterval(() => tell({ rate: rate() }), rounds);
+  child.stdin?.on('error', () => undefined); // it may end at any time, and says why elsewhere
+  const order: Order = { library: libpqOf(binaries), source, owner, rate: rate() ?? 0 };
+  child.stdin?.end(JSON.stringify(order));
+  const keepTelling = setInterval(() => {
+    if (child.connected) child.send(rate() ?? 0, () => undefined); // as above
+  }, rounds);
   const breakOff = () => child.kill('SIGKILL');
   signal.addEventListener('abort', breakOff, { once: true });
   let last: Report | null = null;
@@ -75,9 +88,12 @@ export async function copyCluster(
   }
 }
 
-/** @throws what was last told, unless it is that the copy is whole */
+/** @throws what was last told, unless it is that the copy is whole; when that is not what was sent */
 function conclude(last: Report | null, how: string): void {
-  if (last?.kind === 'whole') return;
+  if (last?.kind === 'whole') {
+    checkManifest(last.manifest, new Map(last.files));
+    return;
+  }
   if (last?.kind !== 'failed') {
     throw new Error(`What receives the copy ended before its end, with ${how}`);
   }

@@ -2,12 +2,16 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import koffi from 'koffi';
 import type { Binaries } from '../binaries.js';
+import type { Piece } from './unpack.js';
 
 /** What a server answers to a command: a row of a result, or a piece of what it copies to us. */
-export type Answer =
-  | { readonly row: readonly string[] }
-  /** Its memory is the library's again when the next answer is asked for. */
-  | { readonly piece: Buffer };
+export type Answer = { readonly row: readonly string[] } | { readonly piece: CopyPiece };
+
+/** A piece of what a server copies to us; the library's memory again when the next answer is asked for. */
+export interface CopyPiece extends Piece {
+  /** Its first byte. */
+  readonly kind: number;
+}
 
 /** The library that the programs of a server use themselves; the loader knows where the system has its own. */
 export function libpqOf({ bin }: Binaries): string {
@@ -45,13 +49,16 @@ function load(library: string) {
     'const char *PQgetvalue(void *result, int row, int column)',
   );
   const clear: (result: unknown) => void = libpq.func('void PQclear(void *result)');
-  const getCopyData: (connection: unknown, data: unknown[], isAsync: number) => number = libpq.func(
+  const getCopyData: (connection: unknown, data: bigint[], isAsync: number) => number = libpq.func(
     'int PQgetCopyData(void *connection, _Out_ void **data, int isAsync)',
   );
-  const free: (data: unknown) => void = libpq.func('void PQfreemem(void *data)');
+  const free: (data: bigint) => void = libpq.func('void PQfreemem(void *data)');
+  const copy: (to: Buffer, from: bigint, length: number) => void = koffi
+    .load('libc.so.6')
+    .func('void *memcpy(void *to, void *from, size_t length)');
   return {
     ...{ connect, status, errorMessage, finish, sendQuery, getResult, resultStatus },
-    ...{ resultErrorMessage, rows, columns, value, clear, getCopyData, free },
+    ...{ resultErrorMessage, rows, columns, value, clear, getCopyData, free, copy },
   };
 }
 
@@ -105,16 +112,17 @@ export class LibpqSession {
   }
 
   *#pieces(): Generator<Answer, void> {
-    const { getCopyData, free } = this.#libpq;
-    const data: unknown[] = [null];
+    const { getCopyData, free, copy } = this.#libpq;
+    const data = [0n];
     for (;;) {
       const length = getCopyData(this.#connection, data, 0);
       if (length === -1) return; // the result that follows says how it ended
       if (length < 0) throw this.#error();
+      const [address = 0n] = data;
       try {
-        yield { piece: Buffer.from(koffi.view(data[0], length)) };
+        yield { piece: pieceAt(address, length, copy) };
       } finally {
-        free(data[0]);
+        free(address);
       }
     }
   }
@@ -122,4 +130,21 @@ export class LibpqSession {
   #error(): Error {
     return new Error(this.#libpq.errorMessage(this.#connection).trim());
   }
+}
+
+/** Without memory of its own: to have that collected takes as long as to fill it. */
+function pieceAt(
+  address: bigint,
+  length: number,
+  copy: (to: Buffer, from: bigint, length: number) => void,
+): CopyPiece {
+  return {
+    length,
+    kind: koffi.decode(address, 'uint8_t'),
+    copy(target, targetStart, sourceStart) {
+      const count = Math.min(target.length - targetStart, length - sourceStart);
+      copy(target.subarray(targetStart), address + BigInt(sourceStart), count);
+      return count;
+    },
+  };
 }

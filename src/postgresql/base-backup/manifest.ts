@@ -28,12 +28,10 @@ const manifest = z.object({
  * @param written the files by their paths
  * @throws when the manifest is damaged, or a file is missing or is not what was sent, naming it
  */
-export function checkManifest(text: Buffer, written: ReadonlyMap<string, WrittenFile>): void {
-  const { Files: files, 'Manifest-Checksum': digest } = manifest.parse(
-    JSON.parse(text.toString('utf8')),
-  );
+export function checkManifest(text: string, written: ReadonlyMap<string, WrittenFile>): void {
+  const { Files: files, 'Manifest-Checksum': digest } = manifest.parse(JSON.parse(text));
   // The last line of the file holds the digest of all lines before.
-  const before = text.subarray(0, text.lastIndexOf('\n', text.length - 2) + 1);
+  const before = text.slice(0, text.lastIndexOf('\n', text.length - 2) + 1);
   if (createHash('sha256').update(before).digest('hex') !== digest) {
     throw new Error('The manifest of the copy arrived damaged.');
   }

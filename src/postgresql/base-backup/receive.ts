@@ -2,15 +2,13 @@
  * The program that receives a base backup, in a process of its own whose working directory is where
  * it goes: libpq blocks, and what works in the folder of a cluster is ended before another copy.
  */
-import { rmSync, writeFileSync } from 'node:fs';
-import type { CopyProgress } from '../../shared/copy-progress.js';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { messageOf } from '../../shared/errors.js';
 import { Pace } from '../../shared/pace.js';
-import { connectionString, type Remote } from '../remote.js';
+import { connectionString } from '../connection-string.js';
 import { LibpqSession } from './libpq.js';
-import { checkManifest } from './manifest.js';
-import { type Instruction, instruction, type Report } from './messages.js';
-import { blockSize, Unpacking } from './unpack.js';
+import type { Order, Report } from './messages.js';
+import { Unpacking } from './unpack.js';
 
 const command =
   "BASE_BACKUP (LABEL 'godwit', PROGRESS true, CHECKPOINT 'fast', WAIT false, WAL false, MANIFEST 'yes', MANIFEST_CHECKSUMS 'CRC32C')";
@@ -24,10 +22,11 @@ const kinds = { manifest: 0x6d, content: 0x64 };
 /** A primary that is gone without a word is noticed after two minutes and a half: a line that is cut may come back. */
 const keepAlive = { keepalives_idle: 30, keepalives_interval: 10, keepalives_count: 12 };
 
+/** How often it is told how far it is, in milliseconds; how fast it is to be is heard then, too. */
+const rounds = 50;
+
 /** Where the certificate is while it connects, in the folder that is still empty. */
 const certificateFile = 'primary.crt';
-
-type Order = Extract<Instruction, { readonly source: Remote }>;
 
 function connect({ library, source }: Order): LibpqSession {
   const { host, port, user, password, certificate } = source;
@@ -46,35 +45,41 @@ function connect({ library, source }: Order): LibpqSession {
   }
 }
 
-/** Receives all of it. @yields bytes, each time that more has been written */
-async function* receive(order: Order, pace: Pace): AsyncGenerator<CopyProgress, void> {
+/** Receives all of it. @yields now and then how far it is, and in the end what it has */
+async function* receive(order: Order, pace: Pace): AsyncGenerator<Report, void> {
   const session = connect(order);
   const unpacking = new Unpacking('.', order.owner);
   const manifest: Buffer[] = [];
   let isManifest = false;
-  let [copied, total, told] = [0, 0, 0];
+  let [copied, total, tellAt] = [0, 0, 0];
   for (const answer of session.ask(command)) {
     if ('row' in answer) {
       total += sizeOf(answer.row);
       continue;
     }
-    const [kind, content] = [answer.piece[0], answer.piece.subarray(1)];
-    if (kind === kinds.manifest) isManifest = true;
-    if (kind !== kinds.content) continue;
+    const { piece } = answer;
+    if (piece.kind === kinds.manifest) isManifest = true;
+    if (piece.kind !== kinds.content) continue;
     if (isManifest) {
-      manifest.push(Buffer.from(content));
+      const content = Buffer.alloc(piece.length - 1);
+      piece.copy(content, 0, 1);
+      manifest.push(content);
       continue;
     }
-    unpacking.take(content);
-    copied += content.length;
-    if (pace.pass(content.length) > 0) await pace.ready();
-    if (copied - told < blockSize) continue;
-    told = copied;
-    yield { copied, total: Math.max(total, copied) };
+    unpacking.take(piece, 1);
+    copied += piece.length - 1;
+    if (pace.pass(piece.length) > 0) await pace.ready();
+    if (performance.now() < tellAt) continue;
+    tellAt = performance.now() + rounds;
+    yield { kind: 'progress', copied, total: Math.max(total, copied) };
   }
   session.close();
   unpacking.end();
-  checkManifest(Buffer.concat(manifest), unpacking.files);
+  yield {
+    kind: 'whole',
+    manifest: Buffer.concat(manifest).toString(),
+    files: [...unpacking.files],
+  };
 }
 
 /** Of a row that is about a tablespace: oid, location, estimated size in kB. The others are (LSN, timeline). */
@@ -91,26 +96,16 @@ function tell(report: Report): Promise<void> {
   });
 }
 
-async function carryOut(order: Order): Promise<void> {
-  let { rate } = order;
-  process.on('message', (message) => {
-    rate = instruction.parse(message).rate;
-  });
-  try {
-    for await (const progress of receive(order, new Pace(() => rate))) {
-      await tell({ kind: 'progress', ...progress });
-    }
-    await tell({ kind: 'whole' });
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : null;
-    await tell({ kind: 'failed', message: messageOf(error), code });
-  }
-  process.exit();
-}
-
 process.once('disconnect', () => process.exit(1)); // for whom it was is gone
-process.once('message', (message) => {
-  const order = instruction.parse(message);
-  if (!('source' in order)) throw new Error('The first instruction does not say what to copy.');
-  carryOut(order);
+const order: Order = JSON.parse(readFileSync(0, 'utf8'));
+let { rate } = order;
+process.on('message', (told) => {
+  if (typeof told === 'number') rate = told;
 });
+try {
+  for await (const report of receive(order, new Pace(() => rate || null))) await tell(report);
+} catch (error) {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : null;
+  await tell({ kind: 'failed', message: messageOf(error), code });
+}
+process.exit();

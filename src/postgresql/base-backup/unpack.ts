@@ -8,7 +8,14 @@ import type { WrittenFile } from './manifest.js';
 /** What an archive is made of (POSIX `ustar`): every header, and every content padded, to this. */
 const record = 512;
 /** How much is written at once: few large writes are what makes a copy fast. In bytes. */
-export const blockSize = 1024 * 1024;
+const blockSize = 1024 * 1024;
+
+/** Bytes that can be copied to where they are wanted, as those of a `Buffer`. */
+export interface Piece {
+  readonly length: number;
+  /** @returns how many were copied: all, or as many as the target has room for */
+  copy(target: Buffer, targetStart: number, sourceStart: number): number;
+}
 
 /**
  * Unpacks a tar archive that comes piece by piece: in large blocks, written before the next piece is
@@ -35,9 +42,13 @@ export class Unpacking {
     this.#owner = owner;
   }
 
-  /** Takes the next piece. @throws when it cannot be written, or is not what a cluster consists of */
-  take(piece: Buffer): void {
-    for (let from = 0; from < piece.length; ) {
+  /**
+   * Takes the next piece.
+   * @param start where in it the archive goes on
+   * @throws when it cannot be written, or is not what a cluster consists of
+   */
+  take(piece: Piece, start = 0): void {
+    for (let from = start; from < piece.length; ) {
       const copied = piece.copy(this.#block, this.#filled, from);
       from += copied;
       this.#filled += copied;

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { copyCluster } from '../../../src/postgresql/base-backup/copy-cluster.js';
 import { findBinaries } from '../../../src/postgresql/binaries.js';
 import { Cluster } from '../../../src/postgresql/cluster.js';
+import type { CopyProgress } from '../../../src/shared/copy-progress.js';
 import { freePort } from '../../../src/shared/free-port.js';
 import { workingIn } from '../../../src/shared/processes.js';
 import { createCertificate } from '../../../src/shared/self-signed.js';
@@ -53,7 +54,10 @@ async function emptyCopy(name: string) {
 it('writes nothing any more when it has been given up', async () => {
   const given = new AbortController();
   const into = await emptyCopy('given-up');
-  const copying = copyCluster(source, into, () => given.abort(new Error('up')), given.signal);
+  const giveUp = ({ copied }: CopyProgress) => {
+    if (copied > 1024 * 1024) given.abort(new Error('up'));
+  };
+  const copying = copyCluster(source, into, giveUp, given.signal);
   await expect(copying).rejects.toThrow('up');
   expect(workingIn(into.folder)).toEqual([]);
   expect(await readdir(into.folder)).not.toEqual([]);

@@ -1,5 +1,5 @@
 import type { HbaRule, Settings } from '../../../postgresql/configuration.js';
-import { connectionString } from '../../../postgresql/remote.js';
+import { connectionString } from '../../../postgresql/connection-string.js';
 import { writer } from './logical/writer.js';
 import { copyRateSetting } from './primary-pace.js';
 import { type DatabaseRecord, type Endpoint, fenceOf } from './record.js';
