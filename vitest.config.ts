@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/longest-first.js';
 
 export default defineConfig({
   test: {
@@ -8,6 +9,7 @@ export default defineConfig({
     reporters: ['default', './test/closing-line.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    sequence: { sequencer: LongestFirst },
     maxWorkers: 3,
     // Programs that are started from the sources are run by it, too.
     execArgv: ['--import', import.meta.resolve('tsx')],
