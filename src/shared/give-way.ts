@@ -1,18 +1,21 @@
 import { writeFile } from 'node:fs/promises';
-import { constants, setPriority } from 'node:os';
-
-/** The lowest for processors, and thereby for disks (ioprio_set(2)). */
-const { PRIORITY_LOW: lowest } = constants.priority;
+import { setPriority } from 'node:os';
 
 /**
- * Has a process run when nobody else of the host wants to, as far as the host lets it be told so. Not for one that
+ * For processors, and thereby for disks (ioprio_set(2)): a thirtieth of the share of a usual process that never rests
+ * (sched(7), "The nice value"). The lowest, 19, would be less than half of that, and hardly come to an end on a busy host.
+ */
+export const lowPriority = 15;
+
+/**
+ * Has a process leave nearly all of a busy host to others, as far as the host lets it be told so. Not for one that
  * others wait for, such as who holds locks.
  */
 export async function giveWay(pid: number): Promise<void> {
   try {
-    setPriority(pid, lowest);
+    setPriority(pid, lowPriority);
     // Where sessions share a processor evenly (sched(7), "autogroup"), it is the session's priority that counts.
-    await writeFile(`/proc/${pid}/autogroup`, String(lowest));
+    await writeFile(`/proc/${pid}/autogroup`, String(lowPriority));
   } catch {
     // It has ended, we may not (as root in many containers), or there are no such groups.
   }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { constants, getPriority } from 'node:os';
+import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -10,6 +10,7 @@ import { postgresql } from '../../../src/agent/databases/postgresql/postgresql.j
 import { findBinaries } from '../../../src/postgresql/binaries.js';
 import { readControlFile } from '../../../src/postgresql/control-file.js';
 import { formatLsn, parseLsn } from '../../../src/postgresql/lsn.js';
+import { lowPriority } from '../../../src/shared/give-way.js';
 import type { Rate } from '../../../src/shared/pace.js';
 import { identify, type ProcessIdentity, signalProcess } from '../../../src/shared/processes.js';
 import { until } from '../../../src/shared/until.js';
@@ -168,7 +169,7 @@ describe('a database', () => {
     const app = await connect(here, old);
     const givesWay = async () => {
       const { rows } = await app.query<{ pid: number }>('SELECT pid FROM pg_stat_replication');
-      return rows.some(({ pid }) => getPriority(pid) === constants.priority.PRIORITY_LOW);
+      return rows.some(({ pid }) => getPriority(pid) === lowPriority);
     };
     await limit.follow(there, twin, endpoint, () =>
       until(givesWay, { timeout: 30_000, what: 'whoever sends the copy to give way' }),
