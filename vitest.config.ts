@@ -11,8 +11,6 @@ export default defineConfig({
     hookTimeout: 120_000,
     sequence: { sequencer: LongestFirst },
     maxWorkers: 3,
-    // Programs that are started from the sources are run by it, too.
-    execArgv: ['--import', import.meta.resolve('tsx')],
     // To load everything anew for each file would take a fifth of the time.
     isolate: false,
   },

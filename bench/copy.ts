@@ -67,6 +67,9 @@ const env = { ...process.env, HOME: '/nonexistent', PGPASSWORD: password, PGSSLM
 const program = (name: string, args: readonly string[]) =>
   run(join(found.bin, name), args, { env, ...account, cwd: '/' });
 
+/** Nobody is to wait for what another one has left to be written. */
+const settled = () => run('sync');
+
 async function godwit(): Promise<number> {
   const copy = new Cluster(join(dir, 'own'), binaries);
   await copy.wipe();
@@ -75,6 +78,7 @@ async function godwit(): Promise<number> {
   const { data: folder, account: owner } = copy;
   const into = { folder, owner, binaries: copy.binaries, rate: () => null };
   const { signal } = new AbortController();
+  await settled();
   return timed(async () => {
     await copyCluster(source, into, () => undefined, signal);
     await copy.sync();
@@ -84,6 +88,7 @@ async function godwit(): Promise<number> {
 async function pgBasebackup(): Promise<number> {
   const folder = await emptyFolder('copy');
   const how = ['-X', 'none', '--checkpoint=fast'];
+  await settled();
   return timed(() =>
     program('pg_basebackup', [...connection, '-p', `${port}`, '-D', folder, ...how]),
   );
@@ -94,6 +99,7 @@ async function dumpAndRestore(empty: Cluster): Promise<number> {
   const file = join(folder, 'dump');
   await empty.session(emptyPort, (client) => client.query('DROP TABLE IF EXISTS entries'));
   const at = (where: number) => [...connection, '-p', `${where}`];
+  await settled();
   return timed(async () => {
     await program('pg_dump', [...at(port), '-Fc', '-Z0', '-t', 'entries', '-f', file, 'postgres']);
     await program('pg_restore', [...at(emptyPort), '-j2', '-d', 'postgres', file]);

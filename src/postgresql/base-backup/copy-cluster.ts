@@ -1,5 +1,4 @@
 import { fork } from 'node:child_process';
-import { extname } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
@@ -23,8 +22,10 @@ export interface CopyInto {
   readonly rate: Rate;
 }
 
-/** Runs from the sources where this does. */
-const program = fileURLToPath(new URL(`receive${extname(import.meta.url)}`, import.meta.url));
+/** Compiled, whether or not this is: it is to begin at once. */
+const program = fileURLToPath(
+  new URL('../../../dist/postgresql/base-backup/receive.js', import.meta.url),
+);
 
 const report: z.ZodType<Report> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('progress'), copied: z.number(), total: z.number() }),
@@ -57,6 +58,7 @@ export async function copyCluster(
   signal.throwIfAborted();
   const child = fork(program, {
     cwd: folder,
+    execArgv: [],
     detached: true, // Ctrl-C is for this process
     env: { HOME: '/nonexistent' }, // so that libpq finds nothing that it was not told
     stdio: ['pipe', 'ignore', 'pipe', 'ipc'],

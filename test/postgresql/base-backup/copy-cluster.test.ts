@@ -65,7 +65,7 @@ it('writes nothing any more when it has been given up', async () => {
 
 it('ends with the process that it is for', async () => {
   const into = await emptyCopy('orphan');
-  const module = new URL('../../../src/postgresql/base-backup/copy-cluster.ts', import.meta.url);
+  const module = new URL('../../../dist/postgresql/base-backup/copy-cluster.js', import.meta.url);
   const script = `
     const into = { ...${JSON.stringify(into)}, rate: ${rate} };
     const onProgress = () => console.log('copying');
@@ -73,8 +73,9 @@ it('ends with the process that it is for', async () => {
     import('${module}').then(({ copyCluster }) =>
       copyCluster(${JSON.stringify(source)}, into, onProgress, never)
     );`;
-  const args = [...process.execArgv, '--eval', script];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--eval', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   await once(child.stdout, 'data');
   expect(workingIn(into.folder)).toHaveLength(1);
   child.kill('SIGKILL');
