@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { MigrationJson } from '../../src/api/region-migrations/presenter.js';
+import { Cluster } from '../../src/postgresql/cluster.js';
 import { Registry } from '../../src/region/registry.js';
 import { identify, signalProcess, waitForExit } from '../../src/shared/processes.js';
 import { until } from '../../src/shared/until.js';
@@ -72,8 +73,17 @@ const ended = (id: string) =>
     { timeout: 60_000, what: 'the comparison to end' },
   );
 
-/** Changes a row of the follower where its disk keeps it, and has it read from there. */
+/** Changes a row of the follower where its disk keeps it, and has it read from there; again, when its log has mended it. */
 async function damage(table: string, was: string, is: string): Promise<void> {
+  const isDamaged = () => damageOnce(table, was, is);
+  await until(isDamaged, { timeout: 60_000, what: `${table} to be damaged` });
+}
+
+/** SQLSTATE of a page whose checksum is not that of what it holds. */
+const dataCorrupted = 'XX001';
+
+/** @returns whether whoever asks the follower comes upon it */
+async function damageOnce(table: string, was: string, is: string): Promise<boolean> {
   // Who reads rows first notes on their page that they are committed: that would send it anew.
   await app.query(`VACUUM ${table}`);
   const [row] = await app.query<{ file: string }>(
@@ -101,11 +111,29 @@ async function damage(table: string, was: string, is: string): Promise<void> {
   content.write(is, at);
   await writeFile(file, content);
   // Its memory has it as it was.
-  const pid = Number.parseInt(await readFile(join(data, 'postmaster.pid'), 'utf8'), 10);
-  const postmaster = identify(pid);
+  const pidFile = () => readFile(join(data, 'postmaster.pid'), 'utf8');
+  const postmaster = identify(Number.parseInt(await pidFile(), 10));
   if (!postmaster) throw new Error('the follower does not run');
   signalProcess(postmaster, 'SIGKILL');
   await waitForExit(postmaster, 10_000);
+
+  const { region, database } = follower;
+  const isBack = () => region.waitFor({ database, position, timeout: 30_000 }).then(() => true);
+  await until(() => isBack().catch(() => false), { timeout: 30_000, what: 'the follower' });
+  const port = Number((await pidFile()).split('\n')[3]);
+  const cluster = new Cluster(dirname(data), () => {
+    throw new Error('It is the agent that starts it.');
+  });
+  const isWhole = (client: pg.Client) =>
+    client.query(`SELECT FROM ${table}`).then(
+      () => true,
+      (error) => {
+        if (error instanceof pg.DatabaseError && error.code === dataCorrupted) return false;
+        throw error;
+      },
+    );
+  const name = new URL(await app.databaseUrl()).pathname;
+  return !(await cluster.session(port, isWhole, { database: name.slice(1) }));
 }
 
 it('compares before the switch, on demand, and after it; what differs is copied anew', async () => {
