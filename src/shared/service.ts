@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, mkdir, open, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, open, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from './account.js';
@@ -18,6 +18,9 @@ import {
 
 /** The data folder, as file descriptor 3 of every process of a service. See {@link Service}. */
 export const dataFolder = '/proc/self/fd/3';
+
+/** How much of a log is read for its last lines, in bytes: it may have grown for years. */
+const mostOfLog = 128 * 1024;
 
 /** What a service is called and runs as. */
 export interface ServiceOptions {
@@ -127,8 +130,17 @@ export class Service {
   }
 
   async lastLogLines(count = 5): Promise<string> {
-    const text = await readFile(this.#log, 'utf8').catch(() => ''); // it has said nothing yet
-    return text.trimEnd().split('\n').slice(-count).join('\n');
+    const log = await open(this.#log, 'r').catch(() => null);
+    if (!log) return ''; // it has said nothing yet
+    try {
+      const { size } = await log.stat();
+      const tail = Buffer.alloc(Math.min(size, mostOfLog));
+      const { bytesRead } = await log.read(tail, 0, tail.length, size - tail.length);
+      const text = tail.toString('utf8', 0, bytesRead);
+      return text.trimEnd().split('\n').slice(-count).join('\n');
+    } finally {
+      await log.close();
+    }
   }
 
   /** Where its programs, if they walk, find the data folder: where it is, or where it is mounted for them. */

@@ -73,8 +73,9 @@ export async function copyCluster(
   signal.addEventListener('abort', breakOff, { once: true });
   let last: Report | null = null;
   child.on('message', (message) => {
-    last = report.parse(message);
-    if (last.kind === 'progress') onProgress({ copied: last.copied, total: last.total });
+    // Another version, installed meanwhile, may tell otherwise: that is no copy, and no fault of who listens.
+    last = report.safeParse(message).data ?? null;
+    if (last?.kind === 'progress') onProgress({ copied: last.copied, total: last.total });
   });
   try {
     const said = child.stderr ? text(child.stderr) : Promise.resolve('');

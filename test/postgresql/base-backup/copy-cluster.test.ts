@@ -10,7 +10,7 @@ import { findBinaries } from '../../../src/postgresql/binaries.js';
 import { Cluster } from '../../../src/postgresql/cluster.js';
 import type { CopyProgress } from '../../../src/shared/copy-progress.js';
 import { freePort } from '../../../src/shared/free-port.js';
-import { workingIn } from '../../../src/shared/processes.js';
+import { signalProcess, workingIn } from '../../../src/shared/processes.js';
 import { createCertificate } from '../../../src/shared/self-signed.js';
 import { until } from '../../../src/shared/until.js';
 
@@ -61,6 +61,13 @@ it('writes nothing any more when it has been given up', async () => {
   await expect(copying).rejects.toThrow('up');
   expect(workingIn(into.folder)).toEqual([]);
   expect(await readdir(into.folder)).not.toEqual([]);
+});
+
+it('is given up when the process that receives it dies', async () => {
+  const into = await emptyCopy('killed');
+  const kill = () => workingIn(into.folder).map((one) => signalProcess(one, 'SIGKILL'));
+  const copying = copyCluster(source, into, kill, never);
+  await expect(copying).rejects.toThrow(/ended before its end, with SIGKILL/);
 });
 
 it('ends with the process that it is for', async () => {
