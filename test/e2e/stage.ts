@@ -323,18 +323,29 @@ export function describeSteps({ status, steps }: MigrationJson): string {
 
 /** All that a region holds: apps, databases, and processes of apps. */
 export async function inventory(stage: Pick<Ground, 'dir'>, region: string) {
-  const folder = join(stage.dir, 'regions', region);
-  const list = (name: string) => readdir(join(folder, name)).catch((): string[] => []);
-  const apps = await list('apps');
+  const list = (name: string) => inRegion(stage, region, name);
   return {
-    apps,
+    apps: await list('apps'),
     databases: await list('databases'),
-    processes: withVariable('GODWIT_PROCESS')
-      .map(({ value }) => value.split('/'))
-      .filter(([app]) => app !== undefined && apps.includes(app))
-      .map(([app, name]) => `${app} ${name}`)
+    processes: (await processesOfApps(stage, region))
+      .map(({ app, name }) => `${app} ${name}`)
       .sort(),
   };
+}
+
+/** What runs of the apps of a region, and of these alone: other tests' run beside them. */
+export async function processesOfApps(stage: Pick<Ground, 'dir'>, region: string) {
+  const apps = await inRegion(stage, region, 'apps');
+  return withVariable('GODWIT_PROCESS')
+    .map(({ process, value }) => {
+      const [app = '', name = ''] = value.split('/');
+      return { process, app, name };
+    })
+    .filter(({ app }) => apps.includes(app));
+}
+
+function inRegion({ dir }: Pick<Ground, 'dir'>, region: string, what: string): Promise<string[]> {
+  return readdir(join(dir, 'regions', region, what)).catch((): string[] => []);
 }
 
 async function linkOf(path: string): Promise<string> {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { bytes } from '../../src/shared/bytes.js';
+import { freePort } from '../../src/shared/free-port.js';
 import { derivedId, newId } from '../../src/shared/ids.js';
 import { readJsonFile, writeJsonFile } from '../../src/shared/json-file.js';
 import { identify, isAlive, signalProcess, waitForExit } from '../../src/shared/processes.js';
@@ -29,6 +30,33 @@ describe('ids', () => {
     expect(derivedId('a', 'b')).toMatch(/^[0-9a-f]{24}$/);
     expect(derivedId('a', 'b')).toBe(derivedId('a', 'b'));
     expect(derivedId('a', 'b')).not.toBe(derivedId('ab'));
+  });
+});
+
+describe('free ports', () => {
+  const from = 19_000; // Godwit itself looks for none there
+
+  it('are given to one only, though nobody listens on them yet', async () => {
+    const given = await Promise.all(Array.from({ length: 8 }, () => freePort([from, from + 8])));
+    expect(new Set(given).size).toBe(8);
+    await expect(freePort([from, from + 8])).rejects.toThrow(/Each port from 19000 to 19007/);
+  });
+
+  it('are given to one process of a host only', async () => {
+    const module = join(import.meta.dirname, '../../dist/shared/free-port.js');
+    const script = `
+      const { freePort } = await import('${module}');
+      console.log(await freePort([${from + 8}, ${from + 9}]));
+      process.stdin.resume();`;
+    const other = spawn(process.execPath, ['--input-type=module', '-e', script]);
+    try {
+      await once(other.stdout, 'data');
+      expect(await freePort([from + 8, from + 10])).toBe(from + 9);
+    } finally {
+      other.kill();
+      await once(other, 'exit');
+    }
+    expect(await freePort([from + 8, from + 10])).toBe(from + 8);
   });
 });
 

@@ -6,12 +6,18 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { lostWrites } from '../../../src/dev/demo/check.js';
 import { readJsonFile } from '../../../src/shared/json-file.js';
-import { signalProcess, withVariable, workingIn } from '../../../src/shared/processes.js';
+import { signalProcess, workingIn } from '../../../src/shared/processes.js';
 import { until } from '../../../src/shared/until.js';
 import { type Change, Tampering } from '../../api/tampering.js';
 import { someOf } from '../../faults.js';
 import { type Piece, startPieces } from '../pieces.js';
-import { deployBirdLog, describeSteps, inventory, type TestApp } from '../stage.js';
+import {
+  deployBirdLog,
+  describeSteps,
+  inventory,
+  processesOfApps,
+  type TestApp,
+} from '../stage.js';
 import { Wire } from '../wire.js';
 
 /** For how long requests may be held here, in seconds. */
@@ -172,8 +178,8 @@ const troubles: readonly Fault[] = [
     mood: 'crashes',
     async strike() {
       await writeFile(stubbornFile, '');
-      for (const { process, value } of withVariable('GODWIT_PROCESS')) {
-        if (value.includes('/web-')) signalProcess(process, 'SIGSTOP');
+      for (const { process, name } of await processesOfApps(pieces, way.from)) {
+        if (name.startsWith('web-')) signalProcess(process, 'SIGSTOP');
       }
       return () => rm(stubbornFile);
     },

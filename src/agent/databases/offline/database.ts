@@ -5,7 +5,7 @@ import type { Following, Inspection } from '../../../region/model.js';
 import { noteThen, unlessDiskFull } from '../../../shared/disk.js';
 import { isMissing, messageOf, Refusal } from '../../../shared/errors.js';
 import { exists } from '../../../shared/exists.js';
-import { databasePorts, freePort, isFree } from '../../../shared/free-port.js';
+import { databasePorts, freePort, isFree, isInUse } from '../../../shared/free-port.js';
 import { newId, newSecret } from '../../../shared/ids.js';
 import { writeJsonFile } from '../../../shared/json-file.js';
 import type { Logger } from '../../../shared/logging.js';
@@ -336,7 +336,7 @@ export class OfflineDatabase implements Database {
     if (role !== 'primary' || grants.length === 0) return this.#door.close();
     if (this.#door.isOpen) return;
     await this.#door.open(this.#record.doorPort).catch(async (error) => {
-      if (!isTaken(error)) throw error;
+      if (!isInUse(error)) throw error;
       await this.#write({ doorPort: await freePort(databasePorts) });
       await this.#door.open(this.#record.doorPort);
     });
@@ -386,8 +386,4 @@ function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
 /** Whether the primary knows this follower no more: to ask again changes nothing. */
 function isRefusedForGood(error: unknown): boolean {
   return error instanceof Refusal && error.kind === 'unauthorized';
-}
-
-function isTaken(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
 }
