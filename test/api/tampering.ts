@@ -105,6 +105,11 @@ export class Tampering {
     this.#edits.set(key, { ...this.#edits.get(key), ...edit });
   }
 
+  /** It says the truth again. */
+  restore(region: string, verb: string): void {
+    this.#edits.delete(`${region}/v1/${verb}`);
+  }
+
   clear(): void {
     this.#edits.clear();
   }

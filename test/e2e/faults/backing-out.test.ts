@@ -38,8 +38,8 @@ let number = 0;
 let moodFile: string;
 /** There while some of its processes do not end when they are told to. */
 let stubbornFile: string;
-/** Between the regions: to the database, and to the edge, of each. */
-const wires = new Map<string, Wire>();
+/** Between the regions: to the database of each. */
+const wires = new Map<Name, Wire>();
 
 beforeAll(async () => {
   pieces = await startPieces(tampering, { server: ['--hold-seconds', `${hold}`] });
@@ -111,27 +111,22 @@ async function isPrimary(region: Name): Promise<boolean> {
   return !(await follows);
 }
 
-/** The region's neighbour reaches its database and its edge over wires from now on. */
+/** The region's neighbour reaches its database over a wire from now on. */
 async function wireUp(region: Name): Promise<void> {
   const { folder } = (await databaseOf(region)) ?? { folder: '' };
   const record = await readJsonFile(
     join(folder, 'database.json'),
     z.looseObject({ port: z.number() }),
   );
-  const data = await Wire.to(record?.port ?? 0);
-  tampering.change(region, 'grantFollow', { port: data.port });
-  wires.get(`data ${region}`)?.close();
-  wires.set(`data ${region}`, data);
-  if (wires.has(`edge ${region}`)) return;
-  const { edge } = region === 'here' ? pieces.source : pieces.destination;
-  const wire = await Wire.to(Number(new URL(edge).port));
-  tampering.change(region, 'grantForward', { address: `127.0.0.1:${wire.port}` });
-  wires.set(`edge ${region}`, wire);
+  const wire = await Wire.to(record?.port ?? 0);
+  tampering.change(region, 'grantFollow', { port: wire.port });
+  wires.get(region)?.close();
+  wires.set(region, wire);
 }
 
-function wire(what: 'data' | 'edge', region: Name): Wire {
-  const found = wires.get(`${what} ${region}`);
-  if (!found) throw new Error(`there is no wire for ${what} to ${region}`);
+function wireTo(region: Name): Wire {
+  const found = wires.get(region);
+  if (!found) throw new Error(`there is no wire to ${region}`);
   return found;
 }
 
@@ -226,7 +221,7 @@ const troubles: readonly Fault[] = [
     what: 'the databases are cut off from each other',
     before: 'hold',
     async strike() {
-      const between = wire('data', way.from);
+      const between = wireTo(way.from);
       between.cut();
       return async () => between.mend();
     },
@@ -235,7 +230,7 @@ const troubles: readonly Fault[] = [
     what: 'the databases hear nothing of each other for a second, and slowly then',
     before: 'hold',
     async strike() {
-      const between = wire('data', way.from);
+      const between = wireTo(way.from);
       between.hang();
       await sleep(1_000);
       between.mend();
@@ -247,9 +242,15 @@ const troubles: readonly Fault[] = [
     what: 'the edges are cut off from each other',
     before: 'grantForward',
     async strike() {
-      const between = wire('edge', way.to);
+      // Only now: nobody hears over a wire that who is behind it is away, and refuses.
+      const { to } = way;
+      const between = await Wire.to(Number(new URL(pieces.edges[to]).port));
+      tampering.change(to, 'grantForward', { address: `127.0.0.1:${between.port}` });
       between.cut();
-      return async () => between.mend();
+      return async () => {
+        tampering.restore(to, 'grantForward');
+        between.close();
+      };
     },
   },
 ];
@@ -264,7 +265,8 @@ const deaths: readonly Fault[] = verbs.flatMap((verb, at) =>
     return {
       what: `${victim} dies around ${verb}${isLong ? ', for long' : ''}`,
       ...((at + Math.floor(index / 2)) % 2 === 0 ? { before: verb } : { after: verb }),
-      breaks: () => pieceOf() === 'here' || pieceOf() === way.from,
+      // Clients come to the edge here, and requests are with that which serves: at the end, the other one.
+      breaks: () => pieceOf() === 'here' || victim === (verb === 'start' ? 'to' : 'from'),
       async strike() {
         const piece = pieceOf();
         await pieces.kill(piece);
