@@ -170,7 +170,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     origins: [...(options.origins ?? [host])],
     memory: totalmem(),
   });
-  const probes = new Probes({ dir, databases: databasesDir, host, describe });
+  const probes = new Probes({
+    dir,
+    databases: databasesDir,
+    host,
+    describe,
+    copyRate: copyRate.now,
+  });
   const rooms = { apps, attachments, deployments, addons, freezes, databases, traffic, probes };
   const http = buildHttp({ performs: performs(rooms), deployments, sources, token, logger });
   const address = () => `${host}:${listeningPort(http.server)}`;

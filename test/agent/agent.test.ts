@@ -369,3 +369,11 @@ it('lets itself be tried from where somebody comes from, and from nowhere else',
   expect(await tried(origins)).toEqual({ failures: [] });
   expect((await tried(['127.0.0.2'])).failures).toHaveLength(1);
 });
+
+it('sends no faster to whoever tries it than its databases may be copied', async () => {
+  const copyRate = 4_000_000;
+  const { client } = await TestRegion.start('here', { copyRate });
+  const { bytes, milliseconds } = await client.takeSample({ offer: await client.offerProbe({}) });
+  const [credit, piece] = [copyRate / 10, 64 * 1024];
+  expect(bytes).toBeLessThanOrEqual((copyRate * milliseconds) / 1_000 + credit + piece);
+});

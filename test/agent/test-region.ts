@@ -26,7 +26,7 @@ export class TestRegion {
     readonly port: number,
     readonly edgePort: number,
     readonly name: string,
-    readonly options: Pick<AgentOptions, 'freezePatience'>,
+    readonly options: Pick<AgentOptions, 'freezePatience' | 'copyRate'>,
   ) {
     this.client = new AgentClient({ name, url: `http://127.0.0.1:${port}`, token });
   }

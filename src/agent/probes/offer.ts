@@ -4,6 +4,7 @@ import { pipeline, Readable } from 'node:stream';
 import { createServer } from 'node:tls';
 import type { ProbeOffer } from '../../region/model.js';
 import { databasePorts, freePort } from '../../shared/free-port.js';
+import { atPace, Pace, type Rate } from '../../shared/pace.js';
 import { createCertificate } from '../../shared/self-signed.js';
 import { comesFrom, type Networks } from '../networks.js';
 
@@ -11,14 +12,15 @@ import { comesFrom, type Networks } from '../networks.js';
 const patience = 10_000;
 
 /**
- * Listens as a database of this host would (on a port of theirs, over TLS), and sends as much as
- * whoever connects will take, if it comes from one of the networks. Ends by itself.
+ * Listens as a database of this host would (on a port of theirs, over TLS), and sends as fast as one may be copied
+ * to whoever connects from one of the networks. Ends by itself.
  */
-export async function offerProbe(host: string, from: Networks): Promise<ProbeOffer> {
+export async function offerProbe(host: string, from: Networks, rate: Rate): Promise<ProbeOffer> {
   const port = await freePort(databasePorts);
   const { certificate, privateKey } = await createCertificate('probe');
   const server = createServer({ cert: certificate, key: privateKey }, (socket) => {
-    pipeline(Readable.from(endlessly()), socket, () => socket.destroy()); // ends when the other side does
+    const paced = atPace(new Pace(rate));
+    pipeline(Readable.from(endlessly()), paced, socket, () => socket.destroy()); // ends when the other side does
   });
   server.on('connection', (socket) => {
     if (!comesFrom(socket.remoteAddress, from)) socket.destroy();

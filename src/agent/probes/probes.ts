@@ -1,5 +1,6 @@
 import type { Neighbour, ProbeOffer, RegionDescription } from '../../region/model.js';
 import { messageOf, Refusal } from '../../shared/errors.js';
+import type { Rate } from '../../shared/pace.js';
 import { networksOf } from '../networks.js';
 import type { Performs } from '../verbs.js';
 import { memoryOf, roomIn } from './host.js';
@@ -15,6 +16,8 @@ export interface ProbesParts {
   readonly databases: string;
   /** Address of this host. */
   readonly host: string;
+  /** How fast a database of this host may be copied. */
+  readonly copyRate: Rate;
   readonly describe: () => Promise<RegionDescription>;
 }
 
@@ -44,7 +47,8 @@ export class Probes implements Verbs {
   }
 
   async offerProbe({ from = [] }: { from?: readonly string[] | undefined }) {
-    return offerProbe(this.#parts.host, await networksOf(from));
+    const { host, copyRate } = this.#parts;
+    return offerProbe(host, await networksOf(from), copyRate);
   }
 
   async reach({ neighbour }: { neighbour: Neighbour }) {
