@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import writeFileAtomic from 'write-file-atomic';
 import type { z } from 'zod';
 import { isMissing } from './errors.js';
@@ -21,6 +21,11 @@ export async function readJsonFile<T>(file: string, schema: z.ZodType<T>): Promi
   } catch (error) {
     throw new Error(`${file} is damaged: ${error instanceof Error ? error.message : error}`);
   }
+}
+
+/** Names of the JSON files in a folder: one that is being written has another name until it is whole. */
+export async function jsonFilesIn(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => name.endsWith('.json'));
 }
 
 /** Writes a JSON file whole or not at all, durably, readable by its owner only. */

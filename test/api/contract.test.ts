@@ -10,7 +10,7 @@ import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { until } from '../../src/shared/until.js';
-import type { Answer, Ask } from './asking.js';
+import { type Answer, type Ask, basic } from './asking.js';
 import { type Operation, operationsOf } from './openapi.js';
 import { type Stage, startStage } from './platform-stage.js';
 
@@ -249,7 +249,7 @@ describe('every GET of the document', () => {
   it('sends events that hold what the operations beside it describe', async () => {
     const path = `${migrations()}/${ids['region_migrations']}`;
     const answer = await request(`${stage.url}/v1${path}/events`, {
-      headers: { authorization: `Basic ${Buffer.from(`:${stage.token}`).toString('base64')}` },
+      headers: { authorization: basic(stage.token) },
     });
     expect(answer.headers['content-type']).toMatch(/^text\/event-stream/);
     let json: unknown;
@@ -331,7 +331,7 @@ describe('the region migrations', () => {
   async function documentedCreate(): Promise<string> {
     const answer = await request(`${stage.url}/v1${migrations()}`, {
       method: 'POST',
-      headers: { authorization: `Basic ${Buffer.from(`:${stage.token}`).toString('base64')}` },
+      headers: { authorization: basic(stage.token) },
       body: '{"migration": {"there"}}',
     });
     const text = await answer.body.text();

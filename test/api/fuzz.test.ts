@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { Client } from 'undici';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
+import { basic } from './asking.js';
 import { atRest, createApp } from './migrating.js';
 import { type Nonsense, nonsenseFor } from './nonsense.js';
 import { operationsOf } from './openapi.js';
@@ -22,8 +23,6 @@ afterAll(async () => {
   await client?.close();
   await stage?.close();
 });
-
-const basic = (token: string) => `Basic ${Buffer.from(`:${token}`).toString('base64')}`;
 
 async function send({ method, path, headers, body }: Nonsense) {
   const answer = await client.request({ method, path, headers, body });

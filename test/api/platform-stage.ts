@@ -14,9 +14,11 @@ import { newSecret } from '../../src/shared/ids.js';
 import { createDatabase } from '../database.js';
 import { asking, joining } from './asking.js';
 
-/** A server with two regions, its first user (`owner`), and whoever else is called for. */
+/** A server with regions, its first user (`owner`), and whoever else is called for. */
 export async function startStage({
-  regions = ['here', 'there'] as readonly [string, string],
+  regions = ['here', 'there'],
+  /** Those of the regions that have no PostgreSQL. */
+  bare = [] as readonly string[],
   /** Stands between the server and an agent. */
   via = async (entry: RegionEntry): Promise<RegionEntry> => entry,
   window = windowLength,
@@ -32,24 +34,21 @@ export async function startStage({
   const start = async (name: string) => {
     const agent = await startAgent({
       ...{ name, dir: join(dir, name), host: '127.0.0.1', port: 0, edgePort: 0, edgeHttpsPort: 0 },
-      ...{ token: agentToken, postgresql: null, logger },
+      ...{ token: agentToken, postgresql: bare.includes(name) ? [] : null, logger },
     });
     agents.set(name, agent);
     return { name, url: `http://${agent.address}`, token: agentToken };
   };
-  const registry = new Registry([
-    await via(await start(regions[0])),
-    await via(await start(regions[1])),
-  ]);
+  const entries: RegionEntry[] = [];
+  for (const name of regions) entries.push(await via(await start(name)));
+  const registry = new Registry(entries);
   const server = await startServer({
     ...{ host: '127.0.0.1', port: 0, database: { url: database.url }, token, logger, registry },
     ...{ requestsPerMinute: 100_000, window, holdBudget, copyBudget, verifyShare: 1 },
     publicUrl: null,
   });
   const pool = new pg.Pool({ connectionString: database.url });
-  const accounts = new Accounts(
-    new Kysely<AccountTables>({ dialect: new PostgresDialect({ pool }) }),
-  );
+  const tables = new Kysely<AccountTables>({ dialect: new PostgresDialect({ pool }) });
   const url = `http://${server.address}`;
   return {
     url,
@@ -58,8 +57,10 @@ export async function startStage({
     dir,
     registry,
     databaseUrl: database.url,
+    /** Of users and their tokens. */
+    tables,
     /** Makes an account. @returns its API token */
-    join: joining(accounts),
+    join: joining(new Accounts(tables)),
     ask: asking(url, token),
     async closeRegion(name: string): Promise<void> {
       await agents.get(name)?.close({ stop: true });

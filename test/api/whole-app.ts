@@ -3,7 +3,8 @@ import { z } from 'zod';
 import type { Registry } from '../../src/region/registry.js';
 import { until } from '../../src/shared/until.js';
 import { createAuthority } from '../certificates.js';
-import { type Asks, createApp, deploy } from './migrating.js';
+import type { Asks } from './asking.js';
+import { createApp, deploy } from './migrating.js';
 
 /** Where an app can be made, in a region named "here". */
 interface Hosts extends Asks {

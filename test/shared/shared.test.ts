@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { bytes } from '../../src/shared/bytes.js';
 import { freePort } from '../../src/shared/free-port.js';
 import { derivedId, newId } from '../../src/shared/ids.js';
-import { readJsonFile, writeJsonFile } from '../../src/shared/json-file.js';
+import { jsonFilesIn, readJsonFile, writeJsonFile } from '../../src/shared/json-file.js';
 import { identify, isAlive, signalProcess, waitForExit } from '../../src/shared/processes.js';
 import { until } from '../../src/shared/until.js';
 
@@ -83,6 +83,17 @@ describe('JSON files', () => {
     expect(await readJsonFile(file, z.object({}))).toBeNull();
     await writeFile(file, '{"a":');
     await expect(readJsonFile(file, z.object({}))).rejects.toThrow(/x\.json is damaged/);
+  });
+
+  it('are listed once they are whole', async () => {
+    const dir = await folder();
+    const writing = new AbortController();
+    const written = writeJsonFile(join(dir, 'x.json'), {}).then(() => writing.abort());
+    while (!writing.signal.aborted) {
+      for (const name of await jsonFilesIn(dir)) expect(name).toBe('x.json');
+    }
+    await written;
+    expect(await jsonFilesIn(dir)).toEqual(['x.json']);
   });
 });
 

@@ -8,7 +8,7 @@ import { type Build, type Deployment, deployment } from '../../region/model.js';
 import type { InputOf, Verbs as RegionVerbs } from '../../region/region.js';
 import { messageOf, Refusal } from '../../shared/errors.js';
 import { newId, newSecret } from '../../shared/ids.js';
-import { readJsonFile, writeJsonFile } from '../../shared/json-file.js';
+import { jsonFilesIn, readJsonFile, writeJsonFile } from '../../shared/json-file.js';
 import type { Logger } from '../../shared/logging.js';
 import { signalProcess, withVariable } from '../../shared/processes.js';
 import { inspectArchive } from '../builds/archive.js';
@@ -116,7 +116,7 @@ export class Deployments implements Verbs {
   /** Newest first. */
   async listDeployments({ app }: { app: string }): Promise<Deployment[]> {
     this.#parts.shelf.get(app);
-    const names = await readdir(this.#folder(app)).catch(() => []); // none yet
+    const names = await jsonFilesIn(this.#folder(app)).catch(() => []); // none yet
     const found = await Promise.all(
       names.map((name) => readJsonFile(join(this.#folder(app), name), deployment)),
     );

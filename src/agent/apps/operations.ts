@@ -1,7 +1,7 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AppHealth, type Operation, operation } from '../../region/model.js';
-import { readJsonFile, writeJsonFile } from '../../shared/json-file.js';
+import { jsonFilesIn, readJsonFile, writeJsonFile } from '../../shared/json-file.js';
 import type { Shelf } from './shelf.js';
 
 /** Operations that are kept of an app. */
@@ -65,7 +65,7 @@ export class Operations {
   }
 
   async #forgetOld(app: string): Promise<void> {
-    const names = await readdir(this.#folder(app));
+    const names = await jsonFilesIn(this.#folder(app));
     if (names.length <= kept) return;
     const all = await Promise.all(
       names.map((name) => readJsonFile(this.#path(app, name), operation)),

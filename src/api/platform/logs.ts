@@ -120,6 +120,7 @@ export function logLineRoutes(context: ApiContext): FastifyPluginAsyncZod {
         const gone = new AbortController();
         reply.sse.onClose(() => gone.abort());
         reply.sse.sendHeaders();
+        reply.raw.flushHeaders(); // or who follows a log is answered only when there is a line
         await reply.sse.send(messages(followLog(region, wanted, gone.signal)));
       },
       wsHandler: async (socket, request) => {

@@ -1,7 +1,7 @@
-import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { AppHealth, LogLines } from '../../../region/model.js';
 import { messageOf } from '../../../shared/errors.js';
+import { jsonFilesIn } from '../../../shared/json-file.js';
 import type { Logger } from '../../../shared/logging.js';
 import type { Backend } from '../../edge/route.js';
 import type { Runtime, Stopping, Workload } from '../runtime.js';
@@ -157,8 +157,8 @@ const typeOf = (name: string) => name.replace(/-\d+$/, '');
 
 /** Names of the processes that an agent started and did not end. */
 async function recordedProcesses(place: Place): Promise<string[]> {
-  const files = await readdir(processFolder(place)).catch(() => []); // none was ever started
-  return files.filter((file) => file.endsWith('.json')).map((file) => basename(file, '.json'));
+  const files = await jsonFilesIn(processFolder(place)).catch(() => []); // none was ever started
+  return files.map((file) => basename(file, '.json'));
 }
 
 function wantedProcesses({ app, folder, build, commands, formation, environment }: Workload) {

@@ -1,18 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import mysql from 'mysql2/promise';
+import type mysql from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { mariadb } from '../../../src/agent/databases/mariadb/mariadb.js';
-import { findMariadb } from '../../../src/agent/databases/mariadb/programs.js';
-import { record, recordFile } from '../../../src/agent/databases/mariadb/record.js';
-import type { Contents } from '../../../src/region/model.js';
-import { ComparedPair, compared, differences } from './compared-pair.js';
-import { changeEverything, makeEverything } from './mariadb/everything.js';
-import { afterwards, cleanUp, logger, streaming, TestDatabases } from './test-databases.js';
-
-const programs = await findMariadb();
-const version = programs?.series ?? '';
+import type { Contents } from '../../../../src/region/model.js';
+import { ComparedPair, compared, differences } from '../compared-pair.js';
+import { cleanUp, streaming } from '../test-databases.js';
+import { changeEverything, makeEverything } from './everything.js';
+import { administer, connect, createRegion, programs, version } from './region.js';
 
 /** Tables with every kind of key, and values that read alike but are not the same. */
 const columns = (count: number, type: string) =>
@@ -50,28 +43,15 @@ describe.skipIf(!programs)('a MariaDB and its follower', () => {
   let prefix: string;
 
   beforeAll(async () => {
-    const product = mariadb({ programs, address: '127.0.0.1', logger });
-    const here = await TestDatabases.create(product);
-    const there = await TestDatabases.create(product);
+    const [here, there] = [await createRegion(), await createRegion()];
     const old = await here.provision(version);
     const twin = await there.provision(version, 'empty');
-    const administer = async ({ dir }: TestDatabases, database: string) => {
-      const folder = join(dir, database);
-      const { password } = record.parse(JSON.parse(await readFile(recordFile(folder), 'utf8')));
-      const client = await mysql.createConnection({
-        ...{ user: 'godwit', password, socketPath: join(folder, 'data', 'mariadb.sock') },
-        ...{ database: 'mysql', multipleStatements: true },
-      });
-      afterwards(async () => client.destroy());
-      return client;
-    };
     const uri = here.databases.variables(old)['DATABASE_URL'] ?? '';
     name = new URL(uri).pathname.slice(1);
     prefix = `${name}.`;
     const source = await administer(here, old);
     await makeEverything(source, name);
-    app = await mysql.createConnection({ uri, multipleStatements: true });
-    afterwards(async () => app.destroy());
+    app = await connect(here, old);
     await app.query(`SET sql_mode = ''; ${schema}`);
     const endpoint = await here.databases.grantFollow({ database: old, follower: randomUUID() });
     await there.databases.follow({ database: twin, endpoint });
