@@ -23,9 +23,17 @@ export async function readJsonFile<T>(file: string, schema: z.ZodType<T>): Promi
   }
 }
 
-/** Names of the JSON files in a folder: one that is being written has another name until it is whole. */
+/**
+ * Names of the JSON files in a folder; none when it is not there. One that is being written has another name until it
+ * is whole.
+ */
 export async function jsonFilesIn(folder: string): Promise<string[]> {
-  return (await readdir(folder)).filter((name) => name.endsWith('.json'));
+  try {
+    return (await readdir(folder)).filter((name) => name.endsWith('.json'));
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
 }
 
 /** Writes a JSON file whole or not at all, durably, readable by its owner only. */

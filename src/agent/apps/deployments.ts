@@ -116,7 +116,7 @@ export class Deployments implements Verbs {
   /** Newest first. */
   async listDeployments({ app }: { app: string }): Promise<Deployment[]> {
     this.#parts.shelf.get(app);
-    const names = await jsonFilesIn(this.#folder(app)).catch(() => []); // none yet
+    const names = await jsonFilesIn(this.#folder(app));
     const found = await Promise.all(
       names.map((name) => readJsonFile(join(this.#folder(app), name), deployment)),
     );

@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { Refusal } from '../../shared/errors.js';
 import { type ApiContext, appOf, baseUrl, regionOf } from '../context.js';
+import { beginEvents } from '../event-stream.js';
 import { appShape, lookAtApp } from './app-shape.js';
 import { followLog, type LogChoice, type LogEvent } from './log-stream.js';
 
@@ -117,11 +118,8 @@ export function logLineRoutes(context: ApiContext): FastifyPluginAsyncZod {
             .type('text/plain; charset=utf-8')
             .send(lines.map((line) => `${line}\n`).join(''));
         }
-        const gone = new AbortController();
-        reply.sse.onClose(() => gone.abort());
-        reply.sse.sendHeaders();
-        reply.raw.flushHeaders(); // or who follows a log is answered only when there is a line
-        await reply.sse.send(messages(followLog(region, wanted, gone.signal)));
+        const gone = beginEvents(reply);
+        await reply.sse.send(messages(followLog(region, wanted, gone)));
       },
       wsHandler: async (socket, request) => {
         const { params, query } = request;

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Changes } from '../../migration/migrations.js';
 import type { ApiContext } from '../context.js';
+import { beginEvents } from '../event-stream.js';
 import { migrationOf, ofMigration } from './migration-of.js';
 import { presentMigration, presentStep, stepExample } from './presenter.js';
 
@@ -53,11 +54,8 @@ export function migrationEventRoutes(context: ApiContext): FastifyPluginAsyncZod
         const migration = await migrationOf(context, request);
         if (request.method === 'HEAD') return reply.type('text/event-stream').send('');
         const since = version.parse(reply.sse.lastEventId);
-        const gone = new AbortController();
-        reply.sse.onClose(() => gone.abort());
-        // At once: who comes back when nothing has changed may wait long for the first event.
-        reply.sse.sendHeaders();
-        const changes = context.migrations.follow(migration.id, since, gone.signal);
+        const gone = beginEvents(reply);
+        const changes = context.migrations.follow(migration.id, since, gone);
         await reply.sse.send(events(changes));
       },
     );

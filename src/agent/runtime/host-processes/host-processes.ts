@@ -157,7 +157,7 @@ const typeOf = (name: string) => name.replace(/-\d+$/, '');
 
 /** Names of the processes that an agent started and did not end. */
 async function recordedProcesses(place: Place): Promise<string[]> {
-  const files = await jsonFilesIn(processFolder(place)).catch(() => []); // none was ever started
+  const files = await jsonFilesIn(processFolder(place));
   return files.map((file) => basename(file, '.json'));
 }
 
