@@ -21,6 +21,11 @@ export interface Pair {
   pause(attempt: number): Promise<void>;
 }
 
+/** A pair that counts for how long it has been looked at, in milliseconds. */
+export interface TimedPair extends Pair {
+  readonly took: number;
+}
+
 /** What is not the same, or (`unsettled`) was written to whenever it was looked at. */
 export interface Finding {
   readonly kind: 'different' | 'unsettled';
@@ -38,10 +43,12 @@ interface Open {
   /** How often in a row it differed while the primary stayed as it was. */
   readonly confirmed: number;
   readonly halvings: number;
+  /** For how long it was looked at so far, in milliseconds. */
+  readonly took: number;
 }
 
-/** How often a row that is always written to is looked at. */
-const mostAttempts = 20;
+/** How often a row that is always written to is looked at; less often when it is so large that this takes long. */
+const attemptsAt = { most: 20, mostOfLarge: 4, largeAfter: 3_000 };
 /** How often a row must be found to differ: a follower may show a commit a moment before its primary. */
 const confirmations = 2;
 /** Ranges that grow while they are halved are not halved for ever. */
@@ -55,24 +62,29 @@ const together = 200;
  * @returns what was found, in the order of the keys as far as it was looked at
  */
 export async function judge(
-  pair: Pair,
+  pair: TimedPair,
   part: string,
   range: KeyRange,
   seen: Seen | null,
   room: number,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
-  let now: Open[] = [{ range, attempts: 0, confirmed: 0, halvings: 0 }];
+  let now: Open[] = [{ range, attempts: 0, confirmed: 0, halvings: 0, took: 0 }];
   let later: Open[] = [];
+  let since = pair.took;
   for (let before = seen; ; before = await pair.primary.digest(part, now.map(whole))) {
     const differing = await lookAgain(pair, part, now, before);
     const halves = await halve(pair, part, differing);
+    const justTook = (pair.took - since) / now.length;
+    since = pair.took;
     const open = differing.flatMap((one, at): readonly Open[] => {
-      const { range, attempts, halvings } = one.open;
+      const { range, halvings } = one.open;
+      const [attempts, took] = [one.open.attempts + 1, one.open.took + justTook];
       const [pieces, confirmed] = [halves[at], one.isStill ? one.open.confirmed + 1 : 0];
       if (pieces) return pieces;
-      if (confirmed < confirmations && attempts < mostAttempts) {
-        return [{ range, attempts: attempts + 1, confirmed, halvings }];
+      const { most, mostOfLarge, largeAfter } = attemptsAt;
+      if (confirmed < confirmations && attempts < (took < largeAfter ? most : mostOfLarge)) {
+        return [{ range, attempts, confirmed, halvings, took }];
       }
       const kind = confirmed === confirmations ? 'different' : 'unsettled';
       const rows = { primary: one.primary?.rows ?? null, follower: one.follower?.rows ?? null };
@@ -151,7 +163,7 @@ async function halve(
       const { after, to } = open.range;
       const middle = rangeOf(seen, index)?.to ?? to;
       if (middle === to) continue;
-      const piece = { attempts: 0, confirmed: 0, halvings: open.halvings + 1 };
+      const piece = { attempts: 0, confirmed: 0, halvings: open.halvings + 1, took: 0 };
       halves[at] = [
         { range: { after, to: middle }, ...piece },
         { range: { after: middle, to }, ...piece },

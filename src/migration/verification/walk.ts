@@ -1,6 +1,13 @@
 import type { Bound, Contents, Part } from '../../region/model.js';
 import { Refusal } from '../../shared/errors.js';
-import { differencesIn, type Finding, judge, type Looked, type Pair } from './judge.js';
+import {
+  differencesIn,
+  type Finding,
+  judge,
+  type Looked,
+  type Pair,
+  type TimedPair,
+} from './judge.js';
 
 /** How far the comparison of a part is, or what it came to. */
 export interface PartProgress {
@@ -98,12 +105,11 @@ async function walkPart(
   }
 }
 
-/** A pair that counts for how long it is looked at. To wait until a follower has replayed is no load. */
-class LookedAt implements Pair {
+/** To wait until a follower has replayed is no load, and does not count. */
+class LookedAt implements TimedPair {
   readonly primary: Pair['primary'];
   readonly follower: Pair['follower'];
   readonly pause: Pair['pause'];
-  /** In milliseconds. */
   took = 0;
 
   constructor({ primary, follower, pause }: Pair) {

@@ -128,7 +128,20 @@ const writes = fc.array(fc.record({ key, value: fc.option(fc.integer().map((n) =
 });
 const burst = fc.integer({ min: 0, max: 20 });
 
-async function compared(pair: LivePair, known = new Map<string, PartProgress>()) {
+function fakeTime(): void {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+}
+
+/** Has time go by before something is done. */
+const slowly =
+  <A extends unknown[], R>(took: number, ask: (...asked: A) => R) =>
+  (...asked: A): R => {
+    vi.advanceTimersByTime(took);
+    return ask(...asked);
+  };
+
+async function compared(pair: WalkedPair, known = new Map<string, PartProgress>()) {
   const saved: PartProgress[] = [];
   await walk(pair, known, async (progress) => {
     saved.push(progress);
@@ -195,17 +208,10 @@ describe('walking a primary and its follower', () => {
     ));
 
   it('rests for as long as it looked, not as it waited, and asks for no less where the way is long', async () => {
-    vi.useFakeTimers({ toFake: ['performance'] });
-    onTestFinished(() => void vi.useRealTimers());
+    fakeTime();
     const rows: Rows = new Map(Array.from({ length: 2_500 }, (_, at) => [at, `v${at}`]));
     const pair = new LivePair(rows, new Map(), [], 0);
     const [looks, replays] = [2_000, 60_000];
-    const slowly =
-      <A extends unknown[], R>(took: number, ask: (...asked: A) => R) =>
-      (...asked: A): R => {
-        vi.advanceTimersByTime(took);
-        return ask(...asked);
-      };
     const { primary, follower, pause } = pair;
     const rests: number[] = [];
     const slowPair: WalkedPair = {
@@ -221,6 +227,32 @@ describe('walking a primary and its follower', () => {
     await walk(slowPair, new Map(), async () => undefined);
     expect(rests).toEqual([2 * looks, 2 * looks, 2 * looks]);
   });
+
+  it.each([
+    ['little', 10, 20],
+    ['long', 2_000, 4],
+  ])(
+    'gives up a row that is always written to, which takes %s to look at',
+    async (_, took, most) => {
+      fakeTime();
+      const always = Array.from({ length: 500 }, (_, at) => ({ key: 1, value: `w${at}` }));
+      const pair = new LivePair(new Map([[1, 'v']]), new Map(), always, 3);
+      const { primary, follower, pause, rest } = pair;
+      let looks = 0;
+      const counted: typeof follower.digest = (...asked) => {
+        looks += 1;
+        return slowly(took, follower.digest)(...asked);
+      };
+      const { last } = await compared({
+        contents: () => pair.contents(),
+        primary: { ...primary, digest: slowly(took, primary.digest) },
+        follower: { ...follower, digest: counted },
+        ...{ pause, rest },
+      });
+      expect(last?.findings).toMatchObject([{ kind: 'unsettled', primary: 1, follower: 1 }]);
+      expect(looks).toBe(most);
+    },
+  );
 
   it('does not name all rows of a table that is another one', async () => {
     const rows: Rows = new Map(Array.from({ length: 3_000 }, (_, at) => [at, `v${at}`]));
