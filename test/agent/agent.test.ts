@@ -11,6 +11,7 @@ import { newId } from '../../src/shared/ids.js';
 import { signalProcess, withVariable } from '../../src/shared/processes.js';
 import { createCertificate } from '../../src/shared/self-signed.js';
 import { until } from '../../src/shared/until.js';
+import { startSilent } from './silent.js';
 import { demo, owner, TestRegion, web } from './test-region.js';
 
 const processesOf = (app: string) =>
@@ -368,6 +369,13 @@ it('lets itself be tried from where somebody comes from, and from nowhere else',
     client.reach({ neighbour: { data: await client.offerProbe({ from }) } });
   expect(await tried(origins)).toEqual({ failures: [] });
   expect((await tried(['127.0.0.2'])).failures).toHaveLength(1);
+});
+
+it('does not wait for an edge that is silent longer than for an answer', async () => {
+  const { client } = await TestRegion.start();
+  const { port } = await startSilent();
+  const { failures } = await client.reach({ neighbour: { edge: `127.0.0.1:${port}` } });
+  expect(failures).toEqual([expect.stringContaining('timeout: 3000ms')]);
 });
 
 it('sends no faster to whoever tries it than its databases may be copied', async () => {

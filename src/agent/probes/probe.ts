@@ -3,12 +3,15 @@ import { once } from 'node:events';
 import { open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
-import { request } from 'undici';
+import { Agent, request } from 'undici';
 import type { Neighbour, ProbeOffer, Sample } from '../../region/model.js';
 import { messageOf } from '../../shared/errors.js';
 
 /** For one answer of the other region, in milliseconds. */
 const patience = 3_000;
+// A request heeds its signal only once it is connected.
+const dispatcher = new Agent({ connect: { timeout: patience } });
+
 /** A sample ends after so many bytes, or so many milliseconds. */
 const sampleEnds = { bytes: 64 * 1024 * 1024, after: 500 };
 
@@ -75,8 +78,7 @@ export async function forgetSamples(dir: string): Promise<void> {
 async function asks(address: string, wanted: number): Promise<void> {
   const answer = await request(`http://${address}/healthz`, {
     headers: { host: 'probe.invalid' },
-    headersTimeout: patience,
-    bodyTimeout: patience,
+    dispatcher,
     signal: AbortSignal.timeout(patience),
   });
   await answer.body.dump();

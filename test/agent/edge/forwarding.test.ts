@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
@@ -6,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { EdgeMode } from '../../../src/region/model.js';
 import { freePort } from '../../../src/shared/free-port.js';
 import { until } from '../../../src/shared/until.js';
-import { cleanUp } from '../../clean-up.js';
+import { startSilent } from '../silent.js';
 import {
   app,
   ask,
@@ -32,23 +31,6 @@ const forwardTo = (port: number): EdgeMode => ({
   token: 'secret',
 });
 const upgrade = `GET /ws HTTP/1.1\r\nHost: ${demo}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
-
-/** A process that answers `here`, stopped, with as many connections as may wait for it: it is silent to others. */
-async function startSilent() {
-  const script = `
-    const server = require('node:http').createServer((_, response) => response.end('here'));
-    server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(server.address().port));
-  `;
-  const silent = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-  cleanUp.push(() => silent.kill('SIGKILL'));
-  const [line] = await once(silent.stdout, 'data');
-  const port = Number(String(line));
-  silent.kill('SIGSTOP');
-  const fillers = Array.from({ length: 8 }, () => net.connect(port, '127.0.0.1'));
-  cleanUp.push(() => fillers.map((filler) => filler.destroy()));
-  await once(fillers[0] ?? silent, 'connect');
-  return { silent, port };
-}
 
 describe('the edge that forwards', () => {
   it('has requests of every method wait while the other edge is away, unread', async () => {
