@@ -66,7 +66,11 @@ const refusal = z.object({
   }),
 });
 
-const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connectTimeout: 5_000 });
+const dispatcher = new Agent({
+  ...{ headersTimeout: 0, bodyTimeout: 0, connectTimeout: 5_000 },
+  // A way that is gone is noticed by who connects. On a connection that was idle meanwhile, the answer would be waited for.
+  keepAliveMaxTimeout: 5_000,
+});
 
 /** What all who ask one agent share. */
 interface Contact {
