@@ -72,6 +72,8 @@ export class TrialRun {
   async perform(group: string): Promise<TrialReport> {
     const world = this.#world;
     await this.#network.stand(this.#trial.standing);
+    // What it had connected to by the other way would go on being answered by that.
+    await world.pieces.crash('server');
     const clients = new Clients(world.door('here'), { group, count: 8, pause: 100 });
     clients.start();
     await this.#journey().catch((error) => this.#findings.push(messageOf(error)));
